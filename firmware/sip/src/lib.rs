@@ -1,0 +1,24 @@
+//! SIP user agent and server core (RFC 3261 and companions) as a machine: bytes, time and
+//! commands in; bytes, events and a next deadline out. It opens no socket and reads no clock.
+//!
+//! ```text
+//! endpoint.handle(now, input);              // one thing happened
+//! loop {
+//!     match endpoint.poll() {
+//!         Output::Timeout(at) => break,      // nothing to do before `at` unless something happens
+//!         output => perform(output),
+//!     }
+//! }
+//! ```
+//!
+//! Bodies are opaque bytes with a content type: SDP is read and written by whoever owns the
+//! media. The crate has no idea what a phone is: no do-not-disturb, no lines, no ringing.
+
+pub mod auth;
+pub mod endpoint;
+pub mod event_package;
+pub mod framing;
+pub mod message;
+
+pub use endpoint::*;
+pub use message::{Body, Headers, Message, Method, NameAddr, ParseError, Request, Response, Uri};
