@@ -1,0 +1,16 @@
+//! What a SIP account is: its settings, the Account XML that carries them, how documents from
+//! several sources merge, and when to fetch the next one. No files, no sockets, no clock.
+
+pub mod document;
+pub mod layers;
+pub mod provisioner;
+pub mod schema;
+pub mod secret;
+pub mod settings;
+pub mod template;
+
+pub use document::{Document, Rejection};
+pub use layers::Layers;
+pub use provisioner::Provisioner;
+pub use secret::Secret;
+pub use settings::Settings;
