@@ -1,0 +1,16 @@
+//! All that happens to sound and RTP: codecs, jitter buffer, concealment, RTP and RTCP, tones, DTMF, mixing, SDP.
+//!
+//! [`engine::Engine`] is a machine with a beat instead of a timeout: `receive` when a packet came, `period` when the sound
+//! device is due, `command` when the main thread wants something. It never allocates, locks or waits: whatever is big is
+//! built on the main thread, passed in whole and handed back whole to be freed there.
+
+pub mod codec;
+pub mod engine;
+pub mod sdp;
+pub mod stream;
+pub mod telephone_event;
+pub mod tone;
+
+pub use engine::{Command, Engine, EngineConfig, Event};
+pub use sdp::{Direction, LocalMedia, StreamConfig};
+pub use stream::{Stream, StreamId};
