@@ -1,0 +1,26 @@
+//! News: what happened, for the control API, the log and the bench.
+use crate::view::*;
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The phone is up (once).
+    Started,
+    Registration { account: u32, state: AccountState },
+    Call { call: CallView },
+    /// a call is over: the record that also went into the history
+    CallEnded { call: CallView, record: CallRecord },
+    Messages { account: u32, waiting: bool, new: u32, old: u32 },
+    /// a digit of the peer
+    Digit { call: CallId, digit: char },
+    Lamp { lamp: offhook_hal::Lamp, pattern: offhook_hal::Pattern },
+    Ring(bool), Route(offhook_hal::Route), Mic(bool),
+    /// name as in the tone table: `dial`, `stutter`, `trying`, `ringing`, `busy`, `congestion`, `endcall`, `callwaiting`, `howler`; None: off
+    Tone(Option<&'static str>),
+    Provisioned { source: String, changes: usize, report: String },
+    ProvisioningFailed { source: String, reason: String },
+    /// one line worth showing to a person
+    Notice { level: Level, text: String },
+    /// for log and capture: a peer did something wrong
+    Protest(String),
+}
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level { Event, Warning, Error }
