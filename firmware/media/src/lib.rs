@@ -4,8 +4,11 @@
 //! device is due, `command` when the main thread wants something. It never allocates, locks or waits: whatever is big is
 //! built on the main thread, passed in whole and handed back whole to be freed there.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod codec;
 pub mod engine;
+pub mod measure;
 pub mod sdp;
 pub mod stream;
 pub mod telephone_event;
