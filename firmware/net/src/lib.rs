@@ -1,0 +1,11 @@
+//! The drivers that both daemons need. Each moves bytes between the operating system and a machine, and decides nothing.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod clock;
+pub mod fetch;
+pub mod flows;
+pub mod resolve;
+pub mod rtp_sockets;
+pub mod serve;
+pub mod store;
