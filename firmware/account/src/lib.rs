@@ -8,8 +8,9 @@ pub mod schema;
 pub mod secret;
 pub mod settings;
 pub mod template;
+mod xml;
 
-pub use document::{Document, Rejection};
+pub use document::{Document, Rejection, report};
 pub use layers::Layers;
 pub use provisioner::Provisioner;
 pub use secret::Secret;

@@ -1,69 +1,841 @@
-//! The typed reading of a merged account: what the phone acts on. Always complete: a missing or unusable value is its default.
-use crate::{Document, Secret};
-use crate::document::Finding;
+//! The typed reading of a merged account: what the phone acts on. Always complete: a missing or unusable value is its
+//! default.
+//!
+//! Single values are judged by their row of the table (`schema::read`); this module adds what concerns several nodes
+//! and resolves what the reference leaves open: an empty title is made up, an Opus class beats the single keys, a TLS
+//! transport is not lowered by a missing outbound one, the words older than `icm` are read as it, and third parties
+//! that are default servers elsewhere (push relays, STUN) have no field here at all.
+
+use crate::document::{Finding, FindingKind, Node};
+use crate::{
+    Document, Secret,
+    schema::{self, Effect, Kind, Row},
+    template,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport { Udp, Tcp, Tls, /// TLS with `sip:` URIs
-    TlsSip, Wss }
+pub enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+    /// TLS with `sip:` URIs
+    TlsSip,
+    Wss,
+}
+
 /// Codec ids of `axml.codec.01` (not wire payload types for 102/103).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Codec { Pcmu, Gsm, Pcma, G722, G729, Ilbc, Opus }
+pub enum Codec {
+    Pcmu,
+    Gsm,
+    Pcma,
+    G722,
+    G729,
+    Ilbc,
+    Opus,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DtmfMethod { Rfc2833, Info, Audio }
+pub enum DtmfMethod {
+    Rfc2833,
+    Info,
+    Audio,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ContactIp { Internal, External, Static }
+pub enum ContactIp {
+    Internal,
+    External,
+    Static,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IncomingMode { Auto, Push, KeepAwake, Off }
+pub enum IncomingMode {
+    Auto,
+    Push,
+    KeepAwake,
+    Off,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdentitySource { Pai, From, Rpid, Ppi }
+pub enum IdentitySource {
+    Pai,
+    From,
+    Rpid,
+    Ppi,
+}
+
 /// `axml.nat.15`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListeningPort { /// random, the same for at least a day
-    Stable, /// random at each registration
-    Random, Fixed(u16) }
+pub enum ListeningPort {
+    /// random, the same for at least a day
+    Stable,
+    /// random at each registration
+    Random,
+    Fixed(u16),
+}
+
 /// `axml.opus.*`, class already applied (C-07).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpusOptions { /// [Hz]: 8000, 16000 or 48000
-    pub bandwidth: u32, pub complexity: Option<u8>, /// [bit/s]
-    pub bitrate: Option<u32>, pub fec: bool, pub dtx: bool, pub vbr: bool, /// [%]
-    pub expected_packet_loss: u8 }
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlfEntry { /// as written: `102` or `sip:102@host`
-    pub uri: String, pub label: Option<String>, /// lamp key number if given, else the order decides
-    pub key: Option<u8> }
-/// The tone expressions (`axml.tones.*`), as text; the media crate reads the notation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tones { pub dial: String, pub stutter_dial: String, pub trying: String, pub ringing: String, pub busy: String, pub congestion: String, pub end_call: String, pub call_waiting: String, pub howler: String }
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CustomHeader { pub method: String, pub name: String, pub value: String }
+pub struct OpusOptions {
+    /// [Hz]: 8000, 16000 or 48000
+    pub bandwidth: u32,
+    pub complexity: Option<u8>,
+    /// [bit/s]
+    pub bitrate: Option<u32>,
+    pub fec: bool,
+    pub dtx: bool,
+    pub vbr: bool,
+    /// [%]
+    pub expected_packet_loss: u8,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlfEntry {
+    /// as written: `102` or `sip:102@host`
+    pub uri: String,
+    pub label: Option<String>,
+    /// lamp key number if given, else the order decides
+    pub key: Option<u8>,
+}
+
+/// The tone expressions (`axml.tones.*`), as text; the media crate reads the notation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tones {
+    pub dial: String,
+    pub stutter_dial: String,
+    pub trying: String,
+    pub ringing: String,
+    pub busy: String,
+    pub congestion: String,
+    pub end_call: String,
+    pub call_waiting: String,
+    pub howler: String,
+}
+
+/// A header to add to requests and responses of `method` (`*`: all). Name and value are fit for the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomHeader {
+    pub method: String,
+    pub name: String,
+    pub value: String,
+}
+
+/// What the phone acts on.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    pub title: String, pub username: String, pub password: Secret, pub auth_username: String, pub display_name: String,
+    pub title: String,
+    pub username: String,
+    pub password: Secret,
+    pub auth_username: String,
+    pub display_name: String,
     /// `host[:port]`, IPv6 in brackets
     pub host: String,
-    pub transport: Transport, pub caller_id: Option<String>,
+    pub transport: Transport,
+    /// User part of From in an INVITE, not yet escaped.
+    pub caller_id: Option<String>,
     /// [s]
-    pub expires: u32, pub subscription_expires: u32,
-    pub allow_message: bool, pub only_known_sources: bool,
-    pub proxy: Option<String>, pub outbound_proxy: Option<(String, Transport)>,
-    pub voicemail_number: Option<String>, pub subscribe_for_voicemail: bool,
-    pub codec_order: Vec<Codec>, pub honor_their_codec_list: bool,
+    pub expires: u32,
+    /// [s]
+    pub subscription_expires: u32,
+    pub allow_message: bool,
+    pub only_known_sources: bool,
+    pub proxy: Option<String>,
+    pub outbound_proxy: Option<(String, Transport)>,
+    pub voicemail_number: Option<String>,
+    pub subscribe_for_voicemail: bool,
+    pub codec_order: Vec<Codec>,
+    pub honor_their_codec_list: bool,
     /// [ms]
-    pub ptime: u32, pub force_ptime: bool, pub opus: OpusOptions,
-    pub dtmf_order: Vec<DtmfMethod>, pub dtmf_all: bool, pub dtmf_only_8k: bool, pub dtmf_8k_units: bool,
-    pub contact_ip: ContactIp, pub forced_contact: Option<String>, pub send_audio_back: bool,
-    pub keep_alive: Option<Duration>, pub rtp_ports: (u16, u16), pub listening_port: ListeningPort, pub rtcp_mux: bool,
+    pub ptime: u32,
+    pub force_ptime: bool,
+    pub opus: OpusOptions,
+    pub dtmf_order: Vec<DtmfMethod>,
+    pub dtmf_all: bool,
+    pub dtmf_only_8k: bool,
+    pub dtmf_8k_units: bool,
+    pub contact_ip: ContactIp,
+    pub forced_contact: Option<String>,
+    pub send_audio_back: bool,
+    pub keep_alive: Option<Duration>,
+    /// First and last, inclusive.
+    pub rtp_ports: (u16, u16),
+    pub listening_port: ListeningPort,
+    pub rtcp_mux: bool,
     pub headers: Vec<CustomHeader>,
-    pub incoming: IncomingMode, pub remote_contact: Vec<IdentitySource>,
-    pub call_waiting: bool, pub forwarding: Option<String>,
+    pub incoming: IncomingMode,
+    pub remote_contact: Vec<IdentitySource>,
+    pub call_waiting: bool,
+    pub forwarding: Option<String>,
     /// `axml.aa.01`, `.02`: answer by itself after this delay
-    pub auto_answer: Option<Duration>, pub sip_auto_answer: bool,
-    pub blf: Vec<BlfEntry>, pub tones: Tones,
-    pub ext_prov_url: Option<String>, pub ext_prov_interval: Option<Duration>,
+    pub auto_answer: Option<Duration>,
+    pub sip_auto_answer: bool,
+    pub blf: Vec<BlfEntry>,
+    pub tones: Tones,
+    pub ext_prov_url: Option<String>,
+    pub ext_prov_interval: Option<Duration>,
 }
+
 impl Settings {
     /// Reads a document (merged or single); findings name every node that did not act as written.
-    pub fn of(document: &Document) -> (Self, Vec<Finding>) { todo!() }
+    pub fn of(document: &Document) -> (Self, Vec<Finding>) {
+        let mut reading = Reading::of(document);
+        let transport = reading.transport("transport");
+        let settings = Self {
+            title: reading.title(),
+            username: reading.text("username"),
+            password: Secret::new(reading.text("password")),
+            auth_username: reading.optional("authUsername").unwrap_or_else(|| reading.text("username")),
+            display_name: reading.text("userDisplayName"),
+            host: reading.text("host"),
+            transport,
+            caller_id: reading.optional("userCallerId"),
+            expires: reading.number("expires"),
+            subscription_expires: reading.number("subscriptionExpires"),
+            allow_message: reading.flag("allowMessage"),
+            only_known_sources: !reading.flag("udpFromUnknownAddresses"),
+            proxy: reading.optional("proxy"),
+            outbound_proxy: reading.outbound_proxy(transport),
+            voicemail_number: reading.optional("voiceMailNumber"),
+            subscribe_for_voicemail: reading.flag("subscribeForVoicemail"),
+            codec_order: reading.codec_order(),
+            honor_their_codec_list: reading.flag("honorTheirCodecListWiFi"),
+            ptime: reading.ptime(),
+            force_ptime: reading.flag("forcePtime"),
+            opus: reading.opus(),
+            dtmf_order: reading.words("dtmfOrder", |word| match word {
+                "rfc2833" => Some(DtmfMethod::Rfc2833),
+                "info" => Some(DtmfMethod::Info),
+                "audio" => Some(DtmfMethod::Audio),
+                _ => None,
+            }),
+            dtmf_all: reading.flag("dtmfAll"),
+            dtmf_only_8k: reading.flag("rfc2833NegotiateOnly8kHzClockRate"),
+            dtmf_8k_units: reading.flag("rfc2833EnforceDurationIn8KHzTimestampUnits"),
+            contact_ip: reading.contact_ip(),
+            forced_contact: reading.optional("forcedContact"),
+            send_audio_back: reading.flag("sendAudioBack"),
+            keep_alive: reading
+                .flag("keepAlive")
+                .then(|| Duration::from_secs(reading.number("keepAlivePeriod").into())),
+            rtp_ports: reading.rtp_ports(),
+            listening_port: reading.listening_port(),
+            rtcp_mux: reading.flag("enableRtcpMux"),
+            headers: reading.headers(document),
+            incoming: reading.incoming(),
+            remote_contact: reading.words("remoteContact", |word| match word {
+                "pai" => Some(IdentitySource::Pai),
+                "from" => Some(IdentitySource::From),
+                "rpid" => Some(IdentitySource::Rpid),
+                "ppi" => Some(IdentitySource::Ppi),
+                _ => None,
+            }),
+            call_waiting: reading.flag("callWaiting"),
+            forwarding: reading.forwarding(),
+            auto_answer: reading
+                .flag("appInitiatedAutoAnswerEnabled")
+                .then(|| Duration::from_secs(reading.number("autoAnswerTimeoutInSeconds").into())),
+            sip_auto_answer: reading.flag("sipInitiatedAutoAnswerEnabled"),
+            blf: reading.blf(document),
+            tones: Tones {
+                dial: reading.text("dialTone"),
+                stutter_dial: reading.text("stutterDialTone"),
+                trying: reading.text("tryingTone"),
+                ringing: reading.text("ringingTone"),
+                busy: reading.text("busyTone"),
+                congestion: reading.text("congestionTone"),
+                end_call: reading.text("endCallTone"),
+                call_waiting: reading.text("callWaitingTone"),
+                howler: reading.text("howlerTone"),
+            },
+            ext_prov_url: reading.optional("extProvUrl"),
+            ext_prov_interval: match reading.number("extProvInterval") {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds.into())),
+            },
+        };
+        (settings, reading.findings)
+    }
+}
+
+/// Header names that the SIP stack writes itself, and their compact forms: a custom header of such a name is refused.
+const OWNED_HEADERS: &[&str] = &[
+    "via",
+    "v",
+    "from",
+    "f",
+    "to",
+    "t",
+    "call-id",
+    "i",
+    "cseq",
+    "contact",
+    "m",
+    "max-forwards",
+    "route",
+    "record-route",
+    "path",
+    "service-route",
+    "content-length",
+    "l",
+    "content-type",
+    "c",
+    "content-encoding",
+    "e",
+    "authorization",
+    "proxy-authorization",
+    "www-authenticate",
+    "proxy-authenticate",
+    "authentication-info",
+    "expires",
+    "min-expires",
+    "event",
+    "o",
+    "subscription-state",
+    "allow",
+    "allow-events",
+    "u",
+    "supported",
+    "k",
+    "require",
+    "proxy-require",
+    "unsupported",
+    "rseq",
+    "rack",
+    "session-expires",
+    "x",
+    "min-se",
+    "refer-to",
+    "r",
+    "referred-by",
+    "b",
+    "replaces",
+    "join",
+    "identity",
+    "y",
+    "security-client",
+    "security-server",
+    "security-verify",
+    "timestamp",
+    "date",
+    "retry-after",
+];
+
+/// Whether custom headers of this name are refused because the SIP stack owns it (`axml.hdr.03`).
+pub fn is_owned_header(name: &str) -> bool {
+    OWNED_HEADERS.iter().any(|owned| owned.eq_ignore_ascii_case(name.trim()))
+}
+
+/// `<opusOptions><class>…` in place of `<opusOptions.class>`.
+pub(crate) fn is_nested_options(node: &Node) -> bool {
+    ["opusOptions", "opusOptions3G"].contains(&node.name.as_str())
+}
+
+/// Usable values by the node name of their row, and what was found on the way.
+struct Reading {
+    values: BTreeMap<&'static str, String>,
+    /// Where a named node stood: `(line, column)`.
+    places: BTreeMap<&'static str, (u32, u32)>,
+    findings: Vec<Finding>,
+}
+
+impl Reading {
+    fn of(document: &Document) -> Self {
+        let mut reading = Self { values: BTreeMap::new(), places: BTreeMap::new(), findings: Vec::new() };
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for node in &document.nodes {
+            // A second node of a name has its finding from the parser; the first counts.
+            if !seen.insert(&node.name) {
+                continue;
+            }
+            reading.merge_attributes(node);
+            if is_nested_options(node) {
+                for child in &node.children {
+                    reading.node(child, &format!("{}.{}", node.name, child.name));
+                }
+            } else {
+                reading.node(node, &node.name);
+            }
+        }
+        for name in ["username", "host"] {
+            if reading.text(name).is_empty() {
+                reading.report(name, FindingKind::BadValue, "there is no account without it");
+            }
+        }
+        reading
+    }
+
+    fn node(&mut self, node: &Node, name: &str) {
+        let Some(row) = schema::row(name) else {
+            let known = schema::rows().iter().find(|row| row.node.eq_ignore_ascii_case(name));
+            let message = match known {
+                Some(row) => format!("not known, kept; did you mean {}?", row.node),
+                None => "not known, kept".to_owned(),
+            };
+            self.findings.push(finding(node, name, FindingKind::Unknown, message));
+            return;
+        };
+        if self.places.contains_key(row.node) {
+            let message = "given in two spellings: the first counts";
+            self.findings.push(finding(node, name, FindingKind::Duplicate, message));
+            return;
+        }
+        self.places.insert(row.node, (node.line, node.column));
+        match row.effect {
+            Effect::Acts => {}
+            Effect::NotYet => {
+                let message = "accepted, not yet in effect";
+                self.findings.push(finding(node, name, FindingKind::NotYet, message));
+            }
+            Effect::NotApplicable => {
+                let message = format!("kept, not applicable to a desk phone: {}", row.meaning);
+                self.findings.push(finding(node, name, FindingKind::NotApplicable, message));
+            }
+        }
+        if row.kind == Kind::Container {
+            return;
+        }
+        if !node.children.is_empty() {
+            let message = format!("has elements in it where text belongs: {}", fallback(row));
+            self.findings.push(finding(node, name, FindingKind::BadValue, message));
+            return;
+        }
+        let usable = match row.node {
+            "username" if !username_fits(node.value()) => Err("a user name without blanks".to_owned()),
+            _ => schema::read(row, &node.text),
+        };
+        match usable {
+            Ok(usable) => {
+                for note in usable.notes {
+                    let kind = match row.kind {
+                        Kind::List(_) => FindingKind::BadValue,
+                        _ => FindingKind::Repaired,
+                    };
+                    self.findings.push(finding(node, name, kind, note));
+                }
+                self.values.insert(row.node, usable.value);
+            }
+            Err(expected) => {
+                // A URL may carry a password, so neither it nor a secret is quoted.
+                let value = match row.kind {
+                    Kind::Secret | Kind::Url => "the value".to_owned(),
+                    _ if node.text.trim().is_empty() => "an empty value".to_owned(),
+                    _ => schema::shown(node.text.trim()),
+                };
+                let message = format!("{value} cannot be used ({expected}): {}", fallback(row));
+                self.findings.push(finding(node, name, FindingKind::BadValue, message));
+            }
+        }
+    }
+
+    /// `axml.root.03`, `.05`: what the merging will not understand.
+    fn merge_attributes(&mut self, node: &Node) {
+        if let Some(priority) = node.attribute("priority") {
+            if priority.trim().parse::<u32>().is_err() {
+                let message = "the attribute priority is no whole number: the source's rank is used";
+                self.findings.push(Finding::at(node, FindingKind::BadValue, message));
+            }
+        }
+        if let Some(operation) = node.attribute("operation") {
+            if !["replace", "subnode-union"].contains(&operation.trim()) {
+                let message = "the attribute operation is not known: the node replaces the stored one";
+                self.findings.push(Finding::at(node, FindingKind::BadValue, message));
+            }
+        }
+    }
+
+    fn report(&mut self, node: &'static str, kind: FindingKind, message: impl Into<String>) {
+        let (line, column) = self.places.get(node).copied().unwrap_or((0, 0));
+        self.findings.push(Finding { line, column, node: node.to_owned(), kind, message: message.into() });
+    }
+
+    fn given(&self, node: &str) -> bool {
+        self.values.contains_key(node)
+    }
+
+    /// The value, or the row's default if there is none or an empty one.
+    fn text(&self, node: &str) -> String {
+        match self.values.get(node) {
+            Some(value) if !value.is_empty() => value.clone(),
+            _ => schema::row(node).map(|row| row.default.to_owned()).unwrap_or_default(),
+        }
+    }
+
+    fn optional(&self, node: &str) -> Option<String> {
+        Some(self.text(node)).filter(|value| !value.is_empty())
+    }
+
+    fn flag(&self, node: &str) -> bool {
+        self.text(node) == "1"
+    }
+
+    /// For nodes whose row has limits within 32 bits.
+    fn number(&self, node: &str) -> u32 {
+        self.text(node).parse().unwrap_or_default()
+    }
+
+    fn words<T>(&self, node: &str, word: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        self.text(node).split(',').filter_map(word).collect()
+    }
+
+    /// C-01: an empty title is made up, the account is never refused for it.
+    fn title(&mut self) -> String {
+        if let Some(title) = self.optional("title") {
+            return title;
+        }
+        let title = self
+            .optional("userDisplayName")
+            .unwrap_or_else(|| format!("{}@{}", self.text("username"), self.text("host")));
+        self.report("title", FindingKind::Repaired, format!("empty: {} is shown", schema::shown(&title)));
+        title
+    }
+
+    fn transport(&mut self, node: &'static str) -> Transport {
+        let transport = match self.text(node).as_str() {
+            "tcp" => Transport::Tcp,
+            "tls" => Transport::Tls,
+            "tls+sip:" => Transport::TlsSip,
+            "wss" => Transport::Wss,
+            _ => Transport::Udp,
+        };
+        if !matches!(transport, Transport::Udp | Transport::Tcp) {
+            let message = format!("{} is accepted, not yet in effect", self.text(node));
+            self.report(node, FindingKind::NotYet, message);
+        }
+        transport
+    }
+
+    fn outbound_proxy(&mut self, transport: Transport) -> Option<(String, Transport)> {
+        if !self.flag("outboundProxy_enabled") {
+            return None;
+        }
+        let Some(host) = self.optional("outboundProxy_host") else {
+            let message = "outboundProxy_host is missing: no outbound proxy is used";
+            self.report("outboundProxy_enabled", FindingKind::BadValue, message);
+            return None;
+        };
+        let named = self.values.get("outboundProxy_transport").is_some_and(|value| !value.is_empty());
+        if named {
+            return Some((host, self.transport("outboundProxy_transport")));
+        }
+        // axml.proxy.04: the documented default is udp, but nobody who asked for TLS meant to leave it.
+        match transport {
+            Transport::Udp | Transport::Tcp => Some((host, Transport::Udp)),
+            secured => {
+                let message = "not given: the transport of the account is used, not udp";
+                self.report("outboundProxy_transport", FindingKind::Repaired, message);
+                Some((host, secured))
+            }
+        }
+    }
+
+    fn codec_order(&mut self) -> Vec<Codec> {
+        let codecs = self.words("codecOrder", |id| match id {
+            "0" => Some(Codec::Pcmu),
+            "3" => Some(Codec::Gsm),
+            "8" => Some(Codec::Pcma),
+            "9" => Some(Codec::G722),
+            "18" => Some(Codec::G729),
+            "102" => Some(Codec::Ilbc),
+            "103" => Some(Codec::Opus),
+            _ => None,
+        });
+        let (here, missing): (Vec<Codec>, Vec<Codec>) =
+            codecs.into_iter().partition(|codec| !matches!(codec, Codec::Gsm | Codec::G729 | Codec::Ilbc));
+        if self.given("codecOrder") && !missing.is_empty() {
+            let names: Vec<&str> = missing
+                .iter()
+                .map(|codec| match codec {
+                    Codec::Gsm => "3 (GSM)",
+                    Codec::G729 => "18 (G.729)",
+                    _ => "102 (iLBC)",
+                })
+                .collect();
+            let message = format!("skipped, not yet in effect: {}", names.join(", "));
+            self.report("codecOrder", FindingKind::NotYet, message);
+        }
+        if here.is_empty() {
+            let message = "none of these codecs is in effect yet: the default order is used";
+            self.report("codecOrder", FindingKind::BadValue, message);
+            return vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
+        }
+        here
+    }
+
+    fn ptime(&mut self) -> u32 {
+        match self.number("ptime") {
+            ptime if ptime % 10 == 0 => ptime,
+            _ => {
+                let message = "the packet time must be a multiple of 10 ms: the default 20 is used";
+                self.report("ptime", FindingKind::BadValue, message);
+                20
+            }
+        }
+    }
+
+    /// C-07: the class decides; the single keys count only if it is given and empty.
+    fn opus(&mut self) -> OpusOptions {
+        const SINGLE: [&str; 7] = [
+            "opusOptions.bandwidth",
+            "opusOptions.complexity",
+            "opusOptions.bitrate",
+            "opusOptions.fec",
+            "opusOptions.dtx",
+            "opusOptions.vbr",
+            "opusOptions.expectedPacketLoss",
+        ];
+        let class = match self.values.get("opusOptions.class") {
+            Some(class) => class.clone(),
+            None => "wb".to_owned(),
+        };
+        if class.is_empty() {
+            return self.single_opus_keys();
+        }
+        for key in SINGLE {
+            if self.places.contains_key(key) {
+                let message = format!("no effect: opusOptions.class is {class}, not empty");
+                self.report(key, FindingKind::BadValue, message);
+            }
+        }
+        let (bandwidth, bitrate) = match class.as_str() {
+            "nb" => (8000, 15_500),
+            "fb" => (48_000, 64_000),
+            _ => (16_000, 24_000),
+        };
+        OpusOptions {
+            bandwidth,
+            complexity: None,
+            bitrate: Some(bitrate),
+            fec: true,
+            dtx: true,
+            vbr: true,
+            expected_packet_loss: 5,
+        }
+    }
+
+    fn single_opus_keys(&mut self) -> OpusOptions {
+        let bitrate = self.text("opusOptions.bitrate");
+        let bitrate = match bitrate.parse::<i64>() {
+            Err(_) | Ok(-1000) => None,
+            Ok(-1) => Some(510_000),
+            Ok(rate) => match u32::try_from(rate) {
+                Ok(rate) if rate >= 6000 => Some(rate),
+                _ => {
+                    let message = "6000 to 510000, -1, -1000 or empty: automatic is used";
+                    self.report("opusOptions.bitrate", FindingKind::BadValue, message);
+                    None
+                }
+            },
+        };
+        OpusOptions {
+            bandwidth: match self.text("opusOptions.bandwidth").as_str() {
+                "nb" => 8000,
+                "fb" => 48_000,
+                _ => 16_000,
+            },
+            complexity: self.text("opusOptions.complexity").parse().ok(),
+            bitrate,
+            fec: self.flag("opusOptions.fec"),
+            dtx: self.flag("opusOptions.dtx"),
+            vbr: self.flag("opusOptions.vbr"),
+            expected_packet_loss: self.text("opusOptions.expectedPacketLoss").parse().unwrap_or_default(),
+        }
+    }
+
+    fn contact_ip(&mut self) -> ContactIp {
+        match self.text("contactIP").as_str() {
+            "external" => ContactIp::External,
+            "static" if self.optional("forcedContact").is_some() => ContactIp::Static,
+            "static" => {
+                let message = "static needs a usable forcedContact: internal is used";
+                self.report("contactIP", FindingKind::BadValue, message);
+                ContactIp::Internal
+            }
+            _ => ContactIp::Internal,
+        }
+    }
+
+    /// `axml.nat.13`, `.14`: both or none, so that a half-wrong range does not become a third one.
+    fn rtp_ports(&mut self) -> (u16, u16) {
+        let port = |text: String| text.parse::<u16>().unwrap_or_default();
+        let start = port(self.text("rtpPortRangeStart"));
+        let end = port(self.text("rtpPortRangeEnd"));
+        if end.checked_sub(start).is_some_and(|span| span >= 3) {
+            return (start, end);
+        }
+        for node in ["rtpPortRangeStart", "rtpPortRangeEnd"] {
+            if self.places.contains_key(node) {
+                let message = format!("{start} to {end} has no room for 4 ports: the default 10000 to 65535 is used");
+                self.report(node, FindingKind::BadValue, message);
+            }
+        }
+        (10_000, 65_535)
+    }
+
+    fn listening_port(&mut self) -> ListeningPort {
+        match self.text("listeningPort").parse::<u16>() {
+            Err(_) => ListeningPort::Stable,
+            Ok(0) => ListeningPort::Random,
+            Ok(port) if port >= 1025 => ListeningPort::Fixed(port),
+            Ok(_) => {
+                let message = "must be empty, 0, or 1025 to 65535: a random port is used";
+                self.report("listeningPort", FindingKind::BadValue, message);
+                ListeningPort::Stable
+            }
+        }
+    }
+
+    /// `icm`, or the words that are older than it.
+    fn incoming(&mut self) -> IncomingMode {
+        let word = |text: &str| match text {
+            "push" => IncomingMode::Push,
+            "keepAwake" => IncomingMode::KeepAwake,
+            "off" => IncomingMode::Off,
+            _ => IncomingMode::Auto,
+        };
+        if self.values.get("icm").is_some_and(|value| !value.is_empty()) {
+            return word(&self.text("icm"));
+        }
+        if self.given("icm_auto") && self.flag("icm_auto") {
+            return IncomingMode::Auto;
+        }
+        let older =
+            [("incomingDisabled", "1", "off"), ("pushMethod", "tunnel", "push"), ("bgrEnabled", "1", "keepAwake")];
+        for (node, value, icm) in older {
+            if self.text(node) == value {
+                self.report(node, FindingKind::Repaired, format!("read as icm {icm}"));
+                return word(icm);
+            }
+        }
+        IncomingMode::Auto
+    }
+
+    fn forwarding(&mut self) -> Option<String> {
+        if !self.flag("forwardingEnabled") {
+            return None;
+        }
+        let number = self.optional("forwardingNumber");
+        if number.is_none() {
+            let message = "forwardingNumber is missing: nothing is forwarded";
+            self.report("forwardingEnabled", FindingKind::BadValue, message);
+        }
+        number
+    }
+
+    fn blf(&mut self, document: &Document) -> Vec<BlfEntry> {
+        let mut entries: Vec<BlfEntry> = Vec::new();
+        let (Some(list), Some(row)) = (document.node("blf"), schema::row("blf/uri")) else {
+            return entries;
+        };
+        if !list.text.trim().is_empty() {
+            let message = "text outside of <uri> has no effect";
+            self.findings.push(finding(list, "blf", FindingKind::BadValue, message));
+        }
+        let mut seen = BTreeSet::new();
+        for node in &list.children {
+            if node.name != "uri" {
+                let path = format!("blf/{}", node.name);
+                self.findings.push(finding(node, &path, FindingKind::Unknown, "not known, kept"));
+                continue;
+            }
+            let mut wrong = |kind, message: String| {
+                self.findings.push(finding(node, "blf/uri", kind, message));
+            };
+            let uri = match schema::read(row, &node.text) {
+                Ok(usable) if usable.value.is_empty() => {
+                    wrong(FindingKind::BadValue, "empty: no lamp".into());
+                    continue;
+                }
+                Ok(usable) => usable.value,
+                Err(expected) => {
+                    let value = schema::shown(node.text.trim());
+                    wrong(FindingKind::BadValue, format!("{value} cannot be watched ({expected}): no lamp"));
+                    continue;
+                }
+            };
+            let key = node.attribute("key").map(str::trim).filter(|key| !key.is_empty());
+            let number = key.and_then(|key| key.parse::<u8>().ok()).filter(|key| *key > 0);
+            if key.is_some() && number.is_none() {
+                wrong(FindingKind::BadValue, "key must be 1 to 255: the order decides".into());
+            }
+            if !seen.insert(uri.clone()) {
+                wrong(FindingKind::Duplicate, "named twice: the first counts".into());
+                continue;
+            }
+            let label = node.attribute("label").map(one_line).filter(|label| !label.is_empty());
+            entries.push(BlfEntry { uri, label, key: number });
+        }
+        entries
+    }
+
+    fn headers(&mut self, document: &Document) -> Vec<CustomHeader> {
+        let mut headers = Vec::new();
+        let Some(list) = document.node("headers") else {
+            return headers;
+        };
+        for node in &list.children {
+            if node.name != "header" {
+                let path = format!("headers/{}", node.name);
+                self.findings.push(finding(node, &path, FindingKind::Unknown, "not known, kept"));
+                continue;
+            }
+            let mut wrong = |kind, message: String| {
+                self.findings.push(finding(node, "headers/header", kind, message));
+            };
+            let name = node.attribute("name").unwrap_or_default().trim();
+            let method = match node.attribute("method").map(str::trim) {
+                None | Some("") => "*",
+                Some(method) => method,
+            };
+            if !is_token(name) || !(method == "*" || is_token(method)) {
+                wrong(FindingKind::BadValue, "name or method is no token: the header is not sent".into());
+                continue;
+            }
+            if is_owned_header(name) {
+                let message = format!("{name} is written by the phone itself: the header is not sent");
+                wrong(FindingKind::BadValue, message);
+                continue;
+            }
+            let written = node.attribute("value").unwrap_or_default();
+            let value = one_line(&template::expand_text(written, document));
+            if written.chars().any(char::is_control) {
+                wrong(FindingKind::Repaired, "line breaks and control characters are sent as spaces".into());
+            }
+            if value.len() > 1024 {
+                wrong(FindingKind::BadValue, "longer than 1024 octets: the header is not sent".into());
+                continue;
+            }
+            headers.push(CustomHeader { method: method.to_ascii_uppercase(), name: name.to_owned(), value });
+        }
+        headers
+    }
+}
+
+fn finding(node: &Node, name: &str, kind: FindingKind, message: impl Into<String>) -> Finding {
+    Finding { line: node.line, column: node.column, node: name.to_owned(), kind, message: message.into() }
+}
+
+fn fallback(row: &Row) -> String {
+    match row.default {
+        "" => "it counts as not given".to_owned(),
+        default => format!("the default {default} is used"),
+    }
+}
+
+fn username_fits(text: &str) -> bool {
+    text.len() <= 255 && !text.chars().any(|c| c.is_control() || c.is_whitespace() || "<>\"".contains(c))
+}
+
+/// RFC 3261 section 25.1, `token`.
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 100
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b))
+}
+
+fn one_line(text: &str) -> String {
+    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    flat.trim().to_owned()
 }

@@ -1,10 +1,267 @@
 //! `%account[key]%`, `{mac}` and friends in URLs and header values (`axml.root.06`).
-use crate::Document;
+//!
+//! `{mac}`, `{model}`, `{serial}`, `{version}` come from the device; `%account[key]%` is any node of the account, also
+//! one that nobody knows; `%username%`, `%password%` and `%cloud_username%` are short for the account's. A known node
+//! that is not given stands for its default; username, password and host have none. `%41` stays what it is in a URL.
+//! Functions (`sha1`) and parameters of web services (`%targetNumber%`) are not known here.
+
+use crate::{Document, schema};
+
 /// What the device contributes to templates. `mac`: 12 lower-case hex digits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Device { pub mac: String, pub model: String, pub serial: String, pub version: String }
-/// Expands into a URL: values are %-encoded; password only if the URL is https, or http to a loopback address, or `insecure`; else `***`.
-/// An unknown placeholder is an error naming it.
-pub fn expand_url(template: &str, device: &Device, account: Option<&Document>, insecure: bool) -> Result<String, UnknownPlaceholder> { todo!() }
+pub struct Device {
+    pub mac: String,
+    pub model: String,
+    pub serial: String,
+    pub version: String,
+}
+
+/// A placeholder that stands for nothing: its name, and where it starts in the template [octets].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownPlaceholder { pub name: String, pub at: usize }
+pub struct UnknownPlaceholder {
+    pub name: String,
+    pub at: usize,
+}
+
+impl std::fmt::Display for UnknownPlaceholder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the placeholder {} at position {} stands for nothing", self.name, self.at + 1)
+    }
+}
+
+impl std::error::Error for UnknownPlaceholder {}
+
+/// Expands into a URL: values are %-encoded; password only if the URL is https, or http to a loopback address, or `insecure`; else `***`.
+///
+/// # Errors
+/// An unknown placeholder is an error naming it.
+pub fn expand_url(
+    template: &str,
+    device: &Device,
+    account: Option<&Document>,
+    insecure: bool,
+) -> Result<String, UnknownPlaceholder> {
+    // Once without secrets, to see where it would go; then with them, if they may go there.
+    let masked = expand(template, Some(device), account, false)?;
+    if insecure || keeps_secrets(&masked) { expand(template, Some(device), account, true) } else { Ok(masked) }
+}
+
+/// [`expand_url`] with every secret as `***`, for logs.
+///
+/// # Errors
+/// As [`expand_url`].
+pub fn expand_url_masked(
+    template: &str,
+    device: &Device,
+    account: Option<&Document>,
+) -> Result<String, UnknownPlaceholder> {
+    expand(template, Some(device), account, false)
+}
+
+/// Account placeholders in plain text such as a header value: not encoded, secrets never, unknown names left as they
+/// are.
+pub fn expand_text(template: &str, account: &Document) -> String {
+    let mut out = String::new();
+    for piece in pieces(template) {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Percent { name, whole, .. } => match lookup(name, Some(account)).filter(|(_, secret)| !secret) {
+                Some((value, _)) => out.push_str(&value),
+                None => out.push_str(whole),
+            },
+            Piece::Brace { name, .. } => {
+                out.push('{');
+                out.push_str(name);
+                out.push('}');
+            }
+        }
+    }
+    out
+}
+
+/// Whether a URL goes where a password may go: https, or http to this machine.
+pub fn keeps_secrets(url: &str) -> bool {
+    let lower = url.to_ascii_lowercase();
+    if lower.starts_with("https://") {
+        return true;
+    }
+    let Some(rest) = lower.strip_prefix("http://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let host_port = authority.rsplit('@').next().unwrap_or_default();
+    let host = match host_port.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host_port.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// A URL for logs: no user part, no query values, and no long random-looking path segment.
+pub fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split('#').next().unwrap_or_default();
+    let (before, query) = match rest.split_once('?') {
+        Some((before, query)) => (before, Some(query)),
+        None => (rest, None),
+    };
+    let mut segments = before.split('/');
+    let authority = segments.next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let mut out = if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") };
+    for segment in segments {
+        out.push('/');
+        let random = segment.len() >= 16
+            && segment.bytes().any(|b| b.is_ascii_digit())
+            && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_=%".contains(&b));
+        out.push_str(if random { "***" } else { segment });
+    }
+    if let Some(query) = query {
+        let names: Vec<String> = query
+            .split('&')
+            .map(|pair| match pair.split_once('=') {
+                Some((name, _)) => format!("{name}=***"),
+                None => "***".to_owned(),
+            })
+            .collect();
+        out.push('?');
+        out.push_str(&names.join("&"));
+    }
+    out.chars().filter(|c| !c.is_control()).collect()
+}
+
+fn expand(
+    template: &str,
+    device: Option<&Device>,
+    account: Option<&Document>,
+    reveal: bool,
+) -> Result<String, UnknownPlaceholder> {
+    let mut out = String::new();
+    for piece in pieces(template) {
+        // In the authority `host:port` must stay itself.
+        let in_authority = match out.split_once("://") {
+            Some((_, rest)) => !rest.contains(['/', '?', '#']),
+            None => false,
+        };
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Brace { name, at } => {
+                let value = device.and_then(|device| match name {
+                    "mac" => Some(&device.mac),
+                    "model" => Some(&device.model),
+                    "serial" => Some(&device.serial),
+                    "version" => Some(&device.version),
+                    _ => None,
+                });
+                match value {
+                    Some(value) => encode(&mut out, value),
+                    None => return Err(UnknownPlaceholder { name: format!("{{{name}}}"), at }),
+                }
+            }
+            Piece::Percent { name, at, whole } => match lookup(name, account) {
+                Some((_, true)) if !reveal => out.push_str("***"),
+                Some((value, _)) if in_authority && schema::host_port(&value).is_ok() => out.push_str(&value),
+                Some((value, _)) => encode(&mut out, &value),
+                None => return Err(UnknownPlaceholder { name: whole.to_owned(), at }),
+            },
+        }
+    }
+    Ok(out)
+}
+
+enum Piece<'t> {
+    Text(&'t str),
+    Brace {
+        name: &'t str,
+        at: usize,
+    },
+    /// `whole` has its percent signs.
+    Percent {
+        name: &'t str,
+        whole: &'t str,
+        at: usize,
+    },
+}
+
+fn pieces(template: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    let mut at = 0;
+    while let Some(found) = template.get(at..).and_then(|rest| rest.find(['%', '{'])) {
+        at += found;
+        let rest = template.get(at..).unwrap_or_default();
+        let inner = rest.get(1..).unwrap_or_default();
+        let piece = if rest.starts_with('{') {
+            inner
+                .split_once('}')
+                .filter(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric()))
+                .map(|(name, _)| (Piece::Brace { name, at }, name.len() + 2))
+        } else {
+            placeholder_name(inner).map(|name| {
+                let length = name.len() + 2;
+                (Piece::Percent { name, whole: rest.get(..length).unwrap_or_default(), at }, length)
+            })
+        };
+        match piece {
+            Some((piece, length)) => {
+                pieces.push(Piece::Text(template.get(from..at).unwrap_or_default()));
+                pieces.push(piece);
+                at += length;
+                from = at;
+            }
+            None => at += 1,
+        }
+    }
+    pieces.push(Piece::Text(template.get(from..).unwrap_or_default()));
+    pieces
+}
+
+/// Short names for nodes of the account.
+const SHORT: [&str; 4] = ["username", "password", "cloud_username", "cloud_password"];
+
+/// The name in `name%...`, unless the percent sign starts an escape such as `%c3`.
+fn placeholder_name(inner: &str) -> Option<&str> {
+    let end = inner.find('%')?;
+    let name = inner.get(..end)?;
+    if let Some(key) = name.strip_prefix("account[").and_then(|rest| rest.strip_suffix(']')) {
+        return (!key.is_empty() && !key.chars().any(char::is_control)).then_some(name);
+    }
+    if SHORT.contains(&name) {
+        return Some(name);
+    }
+    let escape = inner.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let word = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
+    (!escape && word).then_some(name)
+}
+
+/// The value and whether it is a secret.
+fn lookup(name: &str, account: Option<&Document>) -> Option<(String, bool)> {
+    let key = match name.strip_prefix("account[").and_then(|rest| rest.strip_suffix(']')) {
+        Some(key) => key,
+        None => SHORT.into_iter().find(|short| *short == name)?,
+    };
+    let secret = schema::is_secret(key);
+    if let Some(value) = account.and_then(|account| account.value(key)) {
+        if !value.is_empty() {
+            return Some((value.to_owned(), secret));
+        }
+    }
+    match (schema::row(key), account.is_some_and(|account| account.node(key).is_some())) {
+        (_, true) => Some((String::new(), secret)),
+        (Some(_), false) if ["username", "password", "host"].contains(&key) => None,
+        (Some(row), false) => Some((row.default.to_owned(), secret)),
+        (None, false) => None,
+    }
+}
+
+/// RFC 3986 section 2.3: everything but the unreserved characters.
+fn encode(out: &mut String, value: &str) {
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
