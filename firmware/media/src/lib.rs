@@ -9,6 +9,7 @@
 pub mod codec;
 pub mod engine;
 pub mod measure;
+pub mod rtcp;
 pub mod sdp;
 pub mod stream;
 pub mod telephone_event;
