@@ -1,0 +1,472 @@
+//! An ALSA card as [`Audio`]: one PCM each way, non-blocking, mono 16 bit, one period in and one out per beat.
+//!
+//! Capture is the clock: its descriptors wake the media thread, and for every period read one is written. Playback is
+//! kept short: it starts with all but one period of its buffer filled with silence, so `periods = 3` of 10 ms means
+//! 10 to 20 ms between writing a sample and the device playing it, and a thread that may be up to 10 ms late. Where
+//! capture and playback have clocks of their own, playback slowly fills or drains: filled, a period is left out and
+//! counted; drained, the device reports an underrun and starts anew.
+//!
+//! The name is tried as given, mono and then stereo, and then behind ALSA's `plug`, which converts whatever the card
+//! cannot do. The device may work in periods of another size; the user of this type never sees that.
+//! [`read`](Audio::read), [`write`](Audio::write), [`ready`](Audio::ready), [`queued`](Audio::queued) and
+//! [`route`](Audio::route) do not allocate.
+
+use std::time::{Duration, Instant};
+
+use alsa::pcm::{Access, Format, HwParams, State};
+use alsa::poll::Descriptors;
+use alsa::{Direction, PCM, ValueOr};
+use offhook_board::AudioWiring;
+use offhook_hal::{Audio, AudioError, AudioFormat, PollFd, Route};
+
+use crate::mixer::RouteMixer;
+
+/// Descriptors of one direction we can serve; ALSA's plugins use one or two.
+const DESCRIPTORS: usize = 8;
+/// Capture is buffered generously: it costs no delay, and a thread that was held up finds everything still there.
+const CAPTURE_PERIODS: i64 = 16;
+/// Beats over which the filling of playback is watched before a period is left out.
+const WATCHED_BEATS: u32 = 200;
+
+/// A pair of ALSA PCMs.
+pub struct AlsaAudio {
+    format: AudioFormat,
+    capture: Side,
+    playback: Side,
+    /// written before start and after an underrun
+    silence: Vec<i16>,
+    mixer: Option<RouteMixer>,
+    watch: FillWatch,
+    lost: bool,
+    xruns: u64,
+    left_out: u64,
+}
+
+impl std::fmt::Debug for AlsaAudio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AlsaAudio")
+            .field("format", &self.format)
+            .field("capture", &self.capture)
+            .field("playback", &self.playback)
+            .field("xruns", &self.xruns)
+            .field("left_out", &self.left_out)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AlsaAudio {
+    /// Opens both directions and agrees on rate, period and buffers; nothing sounds before
+    /// [`start`](Audio::start).
+    ///
+    /// # Errors
+    /// [`AudioError::Open`] with the device that refused and what to do about it.
+    pub fn open(wiring: &AudioWiring) -> Result<Self, AudioError> {
+        let format = AudioFormat { rate: wiring.rate, period: wiring.period, periods: wiring.periods.max(2) };
+        let capture = Side::open(&wiring.capture, Direction::Capture, format)?;
+        let playback = Side::open(&wiring.playback, Direction::Playback, format)?;
+        let mixer = RouteMixer::open(wiring)?;
+        // A card that delivers capture in larger pieces needs as much more silence ahead.
+        let ahead = (format.periods - 1) * format.period;
+        let ahead = ahead.max(capture.device_period).min(playback.buffer);
+        Ok(Self {
+            format,
+            capture,
+            playback,
+            silence: vec![0; ahead],
+            mixer,
+            watch: FillWatch::new(ahead),
+            lost: false,
+            xruns: 0,
+            left_out: 0,
+        })
+    }
+
+    /// Over- and underruns since opening, both directions.
+    pub fn xruns(&self) -> u64 {
+        self.xruns
+    }
+
+    /// Periods not played because the playback clock is slower than the capture clock.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// The names that were really opened (capture, playback), with `plug` if it was needed.
+    pub fn devices(&self) -> (&str, &str) {
+        (&self.capture.name, &self.playback.name)
+    }
+
+    fn alive(&self) -> Result<(), AudioError> {
+        if self.lost {
+            return Err(AudioError::Lost("it is closed".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Recovers from an interruption, or declares the device lost.
+    fn interrupted(&mut self, direction: Direction, error: alsa::Error) -> AudioError {
+        match error.errno() {
+            libc::EPIPE | libc::ESTRPIPE | libc::EINTR => {
+                self.xruns += 1;
+                let again = match direction {
+                    Direction::Capture => self.capture.restart(),
+                    Direction::Playback => self.start_playback(),
+                };
+                match again {
+                    Ok(()) => AudioError::Xrun,
+                    Err(error) => self.gone(error),
+                }
+            }
+            _ => self.gone(error),
+        }
+    }
+
+    fn gone(&mut self, error: alsa::Error) -> AudioError {
+        self.lost = true;
+        AudioError::Lost(error.to_string())
+    }
+
+    /// Prepares playback and fills it with silence up to where it starts.
+    fn start_playback(&mut self) -> Result<(), alsa::Error> {
+        self.watch.begin();
+        self.playback.pcm.prepare()?;
+        let mut from = 0;
+        while let Some(rest) = self.silence.get(from..).filter(|rest| !rest.is_empty()) {
+            match self.playback.write(rest)? {
+                0 => break,
+                written => from += written,
+            }
+        }
+        match self.playback.pcm.state() {
+            State::Running => Ok(()),
+            _ => self.playback.pcm.start(),
+        }
+    }
+}
+
+impl Audio for AlsaAudio {
+    fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    fn start(&mut self) -> Result<(), AudioError> {
+        self.alive()?;
+        let started = self.start_playback().and_then(|()| self.capture.restart());
+        started.map_err(|error| self.gone(error))
+    }
+
+    fn descriptors(&self, into: &mut [PollFd]) -> usize {
+        // Playback nearly always has room; polling it would only spin.
+        let mut own = [libc::pollfd { fd: -1, events: 0, revents: 0 }; DESCRIPTORS];
+        let count = self.capture.pcm.count().min(DESCRIPTORS).min(into.len());
+        let Some(wanted) = own.get_mut(..count) else {
+            return 0;
+        };
+        let filled = self.capture.pcm.fill(wanted).unwrap_or(0).min(count);
+        for (to, from) in into.iter_mut().zip(own.iter().take(filled)) {
+            *to = PollFd { fd: from.fd, events: from.events, revents: 0 };
+        }
+        filled
+    }
+
+    fn ready(&mut self, descriptors: &mut [PollFd]) -> Result<bool, AudioError> {
+        self.alive()?;
+        // Plugins want to see what poll said, even when we look at the amount afterwards.
+        let mut own = [libc::pollfd { fd: -1, events: 0, revents: 0 }; DESCRIPTORS];
+        let count = self.capture.pcm.count().min(descriptors.len()).min(DESCRIPTORS);
+        for (to, from) in own.iter_mut().zip(descriptors.iter().take(count)) {
+            *to = libc::pollfd { fd: from.fd, events: from.events, revents: from.revents };
+        }
+        if descriptors.iter().any(|descriptor| descriptor.revents != 0)
+            && let Some(polled) = own.get(..count)
+            && let Err(error) = self.capture.pcm.revents(polled)
+        {
+            return Err(self.interrupted(Direction::Capture, error));
+        }
+        match self.capture.pcm.avail_update() {
+            Ok(frames) => Ok(usize::try_from(frames).unwrap_or(0) >= self.format.period),
+            Err(error) => Err(self.interrupted(Direction::Capture, error)),
+        }
+    }
+
+    /// Never due by time: the descriptors say when.
+    fn due(&self, _: Instant) -> Duration {
+        self.format.duration()
+    }
+
+    fn read(&mut self, into: &mut [i16]) -> Result<(), AudioError> {
+        into.fill(0);
+        self.alive()?;
+        let mut at = 0;
+        while let Some(rest) = into.get_mut(at..).filter(|rest| !rest.is_empty()) {
+            match self.capture.read(rest) {
+                Ok(0) => break,
+                Ok(read) => at += read,
+                Err(error) => return Err(self.interrupted(Direction::Capture, error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, from: &[i16]) -> Result<(), AudioError> {
+        self.alive()?;
+        let mut outcome = Ok(());
+        let filled = match self.playback.filled() {
+            Ok(filled) => filled,
+            Err(error) => {
+                match self.interrupted(Direction::Playback, error) {
+                    AudioError::Xrun => outcome = Err(AudioError::Xrun),
+                    other => return Err(other),
+                }
+                self.silence.len()
+            }
+        };
+        if self.watch.leave_out(filled, from.len()) || filled + from.len() > self.playback.buffer {
+            self.left_out += 1;
+            return outcome;
+        }
+        let mut at = 0;
+        while let Some(rest) = from.get(at..).filter(|rest| !rest.is_empty()) {
+            match self.playback.write(rest) {
+                Ok(0) => break,
+                Ok(written) => at += written,
+                Err(error) => match self.interrupted(Direction::Playback, error) {
+                    // Once per period: a device that underruns again at once is given up until the next.
+                    AudioError::Xrun if outcome.is_ok() => outcome = Err(AudioError::Xrun),
+                    other => return Err(other),
+                },
+            }
+        }
+        outcome
+    }
+
+    fn queued(&mut self) -> usize {
+        self.playback.pcm.delay().ok().and_then(|frames| usize::try_from(frames).ok()).unwrap_or(0)
+    }
+
+    fn route(&mut self, route: Route) -> Result<(), AudioError> {
+        match &self.mixer {
+            Some(mixer) => mixer.set(route).map_err(|error| AudioError::Lost(error.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One direction.
+struct Side {
+    pcm: PCM,
+    name: String,
+    channels: usize,
+    /// frames the device works in
+    device_period: usize,
+    /// frames the device holds
+    buffer: usize,
+    /// interleaved frames while the device is stereo
+    frames: Vec<i16>,
+}
+
+impl std::fmt::Debug for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Side")
+            .field("name", &self.name)
+            .field("channels", &self.channels)
+            .field("device_period", &self.device_period)
+            .field("buffer", &self.buffer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Side {
+    fn open(name: &str, direction: Direction, format: AudioFormat) -> Result<Self, AudioError> {
+        let mut refusal = None;
+        for candidate in candidates(name) {
+            let pcm = match PCM::new(&candidate, direction, true) {
+                Ok(pcm) => pcm,
+                Err(error) => {
+                    refusal.get_or_insert(error);
+                    continue;
+                }
+            };
+            for channels in [1, 2] {
+                match agree(&pcm, direction, format, channels) {
+                    Ok((device_period, buffer)) => {
+                        return Ok(Self {
+                            pcm,
+                            name: candidate,
+                            channels: channels as usize,
+                            device_period,
+                            buffer,
+                            frames: vec![0; if channels == 1 { 0 } else { format.period * 2 }],
+                        });
+                    }
+                    Err(error) => refusal = Some(error),
+                }
+            }
+        }
+        let what = match direction {
+            Direction::Capture => "capture",
+            Direction::Playback => "playback",
+        };
+        let errno = refusal.map_or(0, |error| error.errno());
+        let remedy = match errno {
+            libc::ENOENT | libc::ENODEV | libc::ENXIO => {
+                "there is no such device; `aplay -L` and `arecord -L` list those there are"
+            }
+            libc::EBUSY => "another program has it; close that, or name a shared device such as `default`",
+            libc::EACCES | libc::EPERM => "not allowed; add this user to the group `audio`",
+            libc::ECONNREFUSED => "its sound server does not answer; start it",
+            libc::EINVAL => "it cannot do this rate in mono 16 bit; name a `plughw:` device or another rate",
+            _ => "it cannot be used; `aplay -L` and `arecord -L` list the others",
+        };
+        let reason = std::io::Error::from_raw_os_error(errno);
+        Err(AudioError::Open(name.to_owned(), format!("{what}: {remedy} ({reason})")))
+    }
+
+    fn restart(&self) -> Result<(), alsa::Error> {
+        self.pcm.prepare()?;
+        match self.pcm.state() {
+            State::Running => Ok(()),
+            _ => self.pcm.start(),
+        }
+    }
+
+    /// Frames waiting to be played.
+    fn filled(&self) -> Result<usize, alsa::Error> {
+        let room = usize::try_from(self.pcm.avail_update()?).unwrap_or(0);
+        Ok(self.buffer.saturating_sub(room))
+    }
+
+    #[allow(unsafe_code)]
+    fn io(&self) -> alsa::pcm::IO<'_, i16> {
+        // SAFETY: `agree` set the format of this PCM to native 16 bit, and the value lives for one call only, so there
+        // never are two of them. (The checked call would allocate to ask for the format again.)
+        unsafe { self.pcm.io_unchecked::<i16>() }
+    }
+
+    /// Reads up to one period; 0 when nothing is there.
+    fn read(&mut self, into: &mut [i16]) -> Result<usize, alsa::Error> {
+        if self.channels == 1 {
+            return quiet(self.io().readi(into));
+        }
+        let wanted = (into.len() * 2).min(self.frames.len());
+        let mut frames = std::mem::take(&mut self.frames);
+        let read = match frames.get_mut(..wanted) {
+            Some(room) => quiet(self.io().readi(room)),
+            None => Ok(0),
+        };
+        if let Ok(count) = read {
+            for (to, frame) in into.iter_mut().zip(frames.chunks_exact(2)).take(count) {
+                if let [left, right] = frame {
+                    // The mean: some codecs have their microphone on the left, some on the right, most on both.
+                    *to = left.midpoint(*right);
+                }
+            }
+        }
+        self.frames = frames;
+        read
+    }
+
+    /// Writes up to one period; 0 when there is no room.
+    fn write(&mut self, from: &[i16]) -> Result<usize, alsa::Error> {
+        if self.channels == 1 {
+            return quiet(self.io().writei(from));
+        }
+        let wanted = (from.len() * 2).min(self.frames.len());
+        let mut frames = std::mem::take(&mut self.frames);
+        for (frame, sample) in frames.chunks_exact_mut(2).zip(from) {
+            frame.fill(*sample);
+        }
+        let written = match frames.get(..wanted) {
+            Some(frames) => quiet(self.io().writei(frames)),
+            None => Ok(0),
+        };
+        self.frames = frames;
+        written
+    }
+}
+
+/// "Would block" is no error here.
+fn quiet(done: Result<usize, alsa::Error>) -> Result<usize, alsa::Error> {
+    match done {
+        Err(error) if error.errno() == libc::EAGAIN => Ok(0),
+        other => other,
+    }
+}
+
+/// Under which names a device is tried: as given, then with ALSA's conversions in front.
+fn candidates(name: &str) -> Vec<String> {
+    let mut names = vec![name.to_owned()];
+    if let Some(card) = name.strip_prefix("hw:") {
+        names.push(format!("plughw:{card}"));
+    } else if !name.starts_with("plug") && !name.contains('\'') {
+        names.push(format!("plug:SLAVE='{name}'"));
+    }
+    names
+}
+
+/// Agrees with the device on everything; answers its period and buffer in frames.
+fn agree(pcm: &PCM, direction: Direction, format: AudioFormat, channels: u32) -> Result<(usize, usize), alsa::Error> {
+    let period = i64::try_from(format.period).unwrap_or(i64::MAX);
+    let periods = match direction {
+        Direction::Capture => CAPTURE_PERIODS,
+        Direction::Playback => i64::try_from(format.periods).unwrap_or(2),
+    };
+    let hardware = HwParams::any(pcm)?;
+    hardware.set_access(Access::RWInterleaved)?;
+    hardware.set_format(Format::s16())?;
+    hardware.set_channels(channels)?;
+    hardware.set_rate(format.rate, ValueOr::Nearest)?;
+    hardware.set_period_size_near(period, ValueOr::Nearest)?;
+    hardware.set_buffer_size_near(period.saturating_mul(periods))?;
+    pcm.hw_params(&hardware)?;
+    let device_period = hardware.get_period_size()?;
+    let buffer = hardware.get_buffer_size()?;
+
+    let software = pcm.sw_params_current()?;
+    match direction {
+        Direction::Capture => {
+            software.set_avail_min(period)?;
+            software.set_start_threshold(1)?;
+        }
+        Direction::Playback => {
+            software.set_avail_min(device_period)?;
+            let ahead = (period * (periods - 1)).clamp(1, buffer.max(1));
+            software.set_start_threshold(ahead)?;
+        }
+    }
+    pcm.sw_params(&software)?;
+    Ok((usize::try_from(device_period).unwrap_or(0), usize::try_from(buffer).unwrap_or(0)))
+}
+
+/// Notices that playback has filled up for good: the least it held over many beats is more than it should.
+#[derive(Debug)]
+struct FillWatch {
+    /// frames ahead at the start
+    ahead: usize,
+    beats: u32,
+    least: usize,
+}
+
+impl FillWatch {
+    fn new(ahead: usize) -> Self {
+        Self { ahead, beats: 0, least: usize::MAX }
+    }
+
+    fn begin(&mut self) {
+        self.beats = 0;
+        self.least = usize::MAX;
+    }
+
+    /// Before writing `period` frames to a device that still holds `filled`: shall they be left out?
+    fn leave_out(&mut self, filled: usize, period: usize) -> bool {
+        self.least = self.least.min(filled);
+        self.beats += 1;
+        if self.beats < WATCHED_BEATS {
+            return false;
+        }
+        let too_full = self.least > self.ahead;
+        self.begin();
+        // One period less still leaves one waiting.
+        too_full && filled > period
+    }
+}

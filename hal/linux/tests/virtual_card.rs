@@ -1,0 +1,282 @@
+//! [`AlsaAudio`] on a real ALSA PCM with a real clock: PulseAudio null sinks behind ALSA's pulse plugin, set up by
+//! `tests/scripts/virtual-card.sh`. Each test runs itself again inside that script; without a sound server it is skipped
+//! by name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use offhook_board::{AudioWiring, Board};
+use offhook_hal::{Audio, AudioError, PollFd, Route};
+use offhook_hal_linux::AlsaAudio;
+
+thread_local! {
+    /// Allocations and frees of this thread while counting is on.
+    static COUNTED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+struct Counting;
+
+fn count() {
+    let _ = COUNTED.try_with(|counted| counted.set(counted.get().map(|many| many + 1)));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; the counter is a thread's own and never allocates.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as promised by the caller
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: as promised by the caller
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Are we inside the script? Otherwise runs `test` there, or says why it is skipped.
+fn inside(test: &str) -> bool {
+    if std::env::var_os("OFFHOOK_VIRTUAL_CARD").is_some() {
+        return true;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/scripts/virtual-card.sh");
+    let output = Command::new(script)
+        .arg("--")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.code() == Some(77) {
+        println!("skipped: {test}: {}", err.trim().replace('\n', "; "));
+        return false;
+    }
+    assert!(output.status.success(), "{test} inside the virtual card:\n{out}\n{err}");
+    assert!(out.contains("1 passed"), "{test} did not run inside:\n{out}");
+    for (_, measured) in out.lines().filter_map(|line| line.split_once("measured:")) {
+        println!("measured:{measured}");
+    }
+    false
+}
+
+fn wiring(pcm: &str) -> AudioWiring {
+    let mut audio = Board::parse(Board::built_in("laptop").unwrap()).unwrap().audio;
+    audio.playback = pcm.to_owned();
+    audio.capture = pcm.to_owned();
+    audio
+}
+
+fn poll(descriptors: &mut [PollFd], timeout: Duration) {
+    let mut own: Vec<libc::pollfd> =
+        descriptors.iter().map(|d| libc::pollfd { fd: d.fd, events: d.events, revents: 0 }).collect();
+    let ms = i32::try_from(timeout.as_millis()).unwrap();
+    // SAFETY: the pointer and the length are those of `own`.
+    #[allow(unsafe_code)]
+    let done = unsafe { libc::poll(own.as_mut_ptr(), own.len() as libc::nfds_t, ms) };
+    assert!(done >= 0);
+    for (to, from) in descriptors.iter_mut().zip(&own) {
+        to.revents = from.revents;
+    }
+}
+
+/// What a run of the loop found.
+struct Heard {
+    samples: Vec<i16>,
+    took: Duration,
+    xruns: u64,
+    wakes: u64,
+    allocations: u64,
+    queued: usize,
+}
+
+/// Runs the media thread's loop for `beats` periods; `play` gives the sample at a position.
+fn run(audio: &mut AlsaAudio, beats: usize, play: impl Fn(usize) -> i16) -> Heard {
+    let format = audio.format();
+    let mut heard = Heard {
+        samples: Vec::with_capacity(beats * format.period),
+        took: Duration::ZERO,
+        xruns: 0,
+        wakes: 0,
+        allocations: 0,
+        queued: 0,
+    };
+    let mut period = vec![0_i16; format.period];
+    let mut descriptors = [PollFd::default(); 8];
+    audio.start().unwrap();
+    let began = Instant::now();
+    let mut beat = 0;
+    let mut xrun = |done: Result<(), AudioError>| match done {
+        Ok(()) => {}
+        Err(AudioError::Xrun) => heard.xruns += 1,
+        Err(other) => panic!("{other}"),
+    };
+    while beat < beats {
+        assert!(began.elapsed() < Duration::from_secs(30), "the card stands still at beat {beat}");
+        let count = audio.descriptors(&mut descriptors);
+        assert!(count > 0);
+        poll(&mut descriptors[..count], Duration::from_millis(100));
+        heard.wakes += 1;
+        COUNTED.set(Some(0));
+        while beat < beats && audio.ready(&mut descriptors[..count]).unwrap_or(false) {
+            xrun(audio.read(&mut period));
+            heard.samples.extend_from_slice(&period);
+            for (index, sample) in period.iter_mut().enumerate() {
+                *sample = play(beat * format.period + index);
+            }
+            xrun(audio.write(&period));
+            heard.queued = heard.queued.max(audio.queued());
+            beat += 1;
+        }
+        heard.allocations += COUNTED.replace(None).unwrap_or(0);
+    }
+    heard.took = began.elapsed();
+    heard
+}
+
+fn sine(position: usize, rate: u32, hz: f64) -> i16 {
+    let phase = position as f64 * hz * std::f64::consts::TAU / f64::from(rate);
+    (phase.sin() * 12_000.0) as i16
+}
+
+/// Power of one frequency in `samples`, as a share of all power.
+fn share(samples: &[i16], rate: u32, hz: f64) -> f64 {
+    let (mut real, mut imaginary, mut all) = (0.0, 0.0, 0.0);
+    for (index, sample) in samples.iter().enumerate() {
+        let (value, phase) = (f64::from(*sample), index as f64 * hz * std::f64::consts::TAU / f64::from(rate));
+        real += value * phase.cos();
+        imaginary += value * phase.sin();
+        all += value * value;
+    }
+    2.0 * (real * real + imaginary * imaginary) / (samples.len() as f64 * all.max(1.0))
+}
+
+#[test]
+fn a_tone_played_into_the_card_is_captured_in_time_and_in_pitch() {
+    if !inside("a_tone_played_into_the_card_is_captured_in_time_and_in_pitch") {
+        return;
+    }
+    let mut audio = AlsaAudio::open(&wiring("offhook_loop")).unwrap();
+    let format = audio.format();
+    assert_eq!((format.rate, format.period), (16_000, 160));
+    // One second of silence, then the tone: its first sample is what is timed.
+    let onset = 16_000;
+    let heard =
+        run(&mut audio, 400, |position| if position < onset { 0 } else { sine(position - onset, 16_000, 1_000.0) });
+    let found = heard.samples.iter().position(|sample| sample.unsigned_abs() > 2_000).expect("the tone is heard");
+    let delay = (found as f64 - onset as f64) / 16.0;
+    println!(
+        "measured: loop {delay:.1} ms in the card, queued {:.1} ms at most, {} xruns, {} left out, {} wakes for 400 beats, {:?}",
+        heard.queued as f64 / 16.0,
+        heard.xruns,
+        audio.left_out(),
+        heard.wakes,
+        audio
+    );
+    assert!(delay > 0.0 && delay < 250.0, "{delay} ms");
+    let tone = &heard.samples[found + 1_600..found + 1_600 + 16_000];
+    let purity = share(tone, 16_000, 1_000.0);
+    assert!(purity > 0.95, "{purity}");
+    for wrong in [990.0, 1_010.0, 500.0, 2_000.0] {
+        assert!(share(tone, 16_000, wrong) < 0.01, "{wrong} Hz");
+    }
+    // 400 periods of 10 ms, less what was already captured at the start; a card without a clock would race.
+    assert!(heard.took > Duration::from_millis(3_500) && heard.took < Duration::from_millis(5_500), "{:?}", heard.took);
+    assert_eq!(heard.allocations, 0);
+}
+
+#[test]
+fn a_stalled_thread_loses_sound_but_not_the_card() {
+    if !inside("a_stalled_thread_loses_sound_but_not_the_card") {
+        return;
+    }
+    let mut audio = AlsaAudio::open(&wiring("offhook_loop")).unwrap();
+    run(&mut audio, 30, |position| sine(position, 16_000, 1_000.0));
+    std::thread::sleep(Duration::from_millis(1_500));
+    // Whatever the card reports, sound comes back and the delay with it.
+    let heard = run(&mut audio, 300, |position| sine(position, 16_000, 1_000.0));
+    let tail = &heard.samples[heard.samples.len() - 8_000..];
+    let purity = share(tail, 16_000, 1_000.0);
+    assert!(purity > 0.9, "{purity}");
+}
+
+#[test]
+fn a_card_that_is_not_there_is_refused_with_what_to_do() {
+    let Err(AudioError::Open(device, remedy)) = AlsaAudio::open(&wiring("hw:CARD=NoSuchCard")) else {
+        panic!("opened");
+    };
+    assert_eq!(device, "hw:CARD=NoSuchCard");
+    assert!(remedy.contains("aplay -L"), "{remedy}");
+}
+
+#[test]
+fn a_missing_mixer_control_is_named() {
+    if !inside("a_missing_mixer_control_is_named") {
+        return;
+    }
+    let mut audio = wiring("offhook");
+    audio.mixer_card = Some("offhook".into());
+    let setting = |route: &str, control: &str, percent| offhook_board::MixerSetting {
+        route: route.into(),
+        control: control.into(),
+        percent,
+    };
+    audio.mixer = vec![setting("handset", "Master", 60), setting("off", "Master", 0)];
+    let mut open = AlsaAudio::open(&audio).unwrap();
+    open.route(Route::Handset).unwrap();
+    assert_eq!(volume(), (60, true));
+    open.route(Route::Off).unwrap();
+    assert_eq!(volume(), (0, false));
+    open.route(Route::Speaker).unwrap();
+    drop(open);
+    audio.mixer.push(setting("handset", "Sidetone", 10));
+    let Err(AudioError::Open(card, remedy)) = AlsaAudio::open(&audio) else { panic!("opened") };
+    assert_eq!(card, "offhook");
+    assert!(remedy.contains("`Sidetone`"), "{remedy}");
+}
+
+/// What another program sees of `Master`: percent and whether it is on.
+fn volume() -> (i64, bool) {
+    let mixer = alsa::mixer::Mixer::new("offhook", false).unwrap();
+    let master = mixer.find_selem(&alsa::mixer::SelemId::new("Master", 0)).unwrap();
+    let (least, most) = master.get_playback_volume_range();
+    let channel = alsa::mixer::SelemChannelId::mono();
+    let percent = (master.get_playback_volume(channel).unwrap() - least) * 100 / (most - least);
+    (percent, master.get_playback_switch(channel).unwrap() != 0)
+}
+
+#[test]
+fn a_sound_server_that_dies_is_a_lost_device() {
+    if !inside("a_sound_server_that_dies_is_a_lost_device") {
+        return;
+    }
+    let mut audio = AlsaAudio::open(&wiring("offhook_loop")).unwrap();
+    run(&mut audio, 10, |_| 0);
+    let killed = Command::new("pactl").arg("exit").status();
+    if killed.is_err() {
+        println!("skipped: a_sound_server_that_dies_is_a_lost_device: pactl is not installed");
+        return;
+    }
+    let mut descriptors = [PollFd::default(); 8];
+    let mut period = vec![0_i16; audio.format().period];
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        assert!(Instant::now() < until, "nothing was noticed");
+        let count = audio.descriptors(&mut descriptors);
+        poll(&mut descriptors[..count], Duration::from_millis(20));
+        let step = audio
+            .ready(&mut descriptors[..count])
+            .and_then(|ready| if ready { audio.read(&mut period).and_then(|()| audio.write(&period)) } else { Ok(()) });
+        if let Err(AudioError::Lost(_)) = step {
+            break;
+        }
+    }
+    assert!(matches!(audio.write(&period), Err(AudioError::Lost(_))));
+    assert!(matches!(audio.start(), Err(AudioError::Lost(_))));
+}
