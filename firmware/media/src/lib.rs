@@ -7,12 +7,21 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod codec;
+pub mod conceal;
 pub mod engine;
+pub mod event_receiver;
+pub mod event_sender;
+pub mod jitter;
+pub mod level;
+mod matrix;
 pub mod measure;
+pub mod resample;
 pub mod rtcp;
+pub mod rtp;
 pub mod sdp;
 pub mod stream;
 pub mod telephone_event;
+pub mod timescale;
 pub mod tone;
 
 pub use engine::{Command, Engine, EngineConfig, Event};

@@ -1,35 +1,143 @@
 //! One RTP session of a call: encoder, decoders, jitter buffer, RTCP, telephone-events; built on the main thread.
+//!
+//! A [`Stream`] takes all memory it will ever use in `new`; from then on only the engine touches it. What is sent is in
+//! `send`, what is received in `receive`, the ring of packets on their way out in `queue`.
+pub(crate) mod queue;
+pub(crate) mod receive;
+pub(crate) mod send;
+
 use crate::sdp::StreamConfig;
+use receive::Receiver;
+use send::Sender;
+use std::net::SocketAddr;
+
 /// Chosen by the main thread; also names the pair of sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(pub u32);
-#[derive(Debug)]
-pub struct Stream { }
+
+/// One RTP session, with all its buffers and codec states.
+pub struct Stream {
+    id: StreamId,
+    pub(crate) engine_rate: u32,
+    pub(crate) symmetric: bool,
+    pub(crate) sender: Sender,
+    pub(crate) receiver: Receiver,
+}
+
 /// What is not in the SDP.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamOptions {
     /// Send to where media comes from (`axml.nat.10`).
     pub symmetric: bool,
-    pub ssrc: u32, pub first_sequence: u16, pub first_timestamp: u32,
+    pub ssrc: u32,
+    pub first_sequence: u16,
+    pub first_timestamp: u32,
     /// RTCP CNAME.
     pub cname: String,
-    /// Durations of telephone-events in 8 kHz units whatever the clock (`axml.dtmf.04`).
+    /// Durations of telephone-events in 8 kHz units whatever the clock (`axml.dtmf.04`); otherwise in units of the codec's
+    /// RTP clock, as the timestamps are.
     pub dtmf_8k_units: bool,
     /// Jitter buffer limits [ms].
-    pub jitter_min_ms: u32, pub jitter_max_ms: u32,
+    pub jitter_min_ms: u32,
+    pub jitter_max_ms: u32,
 }
+
+/// Why a stream cannot be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StreamError { Codec(String) }
-impl Stream {
-    pub fn new(id: StreamId, config: &StreamConfig, options: &StreamOptions, engine_rate: u32) -> Result<Box<Self>, StreamError> { todo!() }
-    pub fn id(&self) -> StreamId { todo!() }
+pub enum StreamError {
+    /// The codec's library refuses: the call cannot use this codec.
+    Codec(String),
 }
+
+impl Stream {
+    /// Takes everything a call needs. Call it on the main thread; `engine_rate` [Hz] as in the engine's configuration.
+    ///
+    /// # Errors
+    /// [`StreamError::Codec`] if an encoder or decoder cannot be made.
+    pub fn new(
+        id: StreamId,
+        config: &StreamConfig,
+        options: &StreamOptions,
+        engine_rate: u32,
+    ) -> Result<Box<Self>, StreamError> {
+        Ok(Box::new(Self {
+            id,
+            engine_rate,
+            symmetric: options.symmetric,
+            sender: Sender::new(config, options, engine_rate)?,
+            receiver: Receiver::new(config, options, engine_rate)?,
+        }))
+    }
+
+    /// As given to `new`.
+    pub fn id(&self) -> StreamId {
+        self.id
+    }
+
+    /// Where RTP goes now: the negotiated address, or the latched one.
+    pub(crate) fn destination(&self) -> Option<SocketAddr> {
+        self.sender.to
+    }
+
+    /// Counters and levels of now.
+    pub(crate) fn statistics(&self) -> Statistics {
+        let (sender, receiver) = (&self.sender, &self.receiver);
+        Statistics {
+            sent: sender.packets,
+            received: receiver.counters.received,
+            lost: receiver.lost(),
+            late: receiver.counters.late,
+            duplicated: receiver.counters.duplicated,
+            malformed: receiver.counters.malformed,
+            foreign: receiver.counters.foreign,
+            concealed: receiver.counters.concealed,
+            jitter_ms: receiver.jitter(),
+            buffer_ms: receiver.delay(),
+            round_trip_ms: None,
+            level_in: receiver.meter.dbov(),
+            level_out: sender.meter.dbov(),
+        }
+    }
+
+    /// Goes on where `old` was, under the new description.
+    pub(crate) fn take_over(&mut self, old: &mut Self) {
+        let same_remote = self.sender.to.is_none() || self.receiver.negotiated() == old.receiver.negotiated();
+        if same_remote && self.symmetric && self.sender.to.is_some() && old.receiver.source.is_some() {
+            self.sender.to = old.receiver.source;
+        }
+        self.sender.take_over(&mut old.sender);
+        self.receiver.take_over(&mut old.receiver);
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("id", &self.id).field("to", &self.sender.to).finish_non_exhaustive()
+    }
+}
+
 /// Counters of one stream (RFC 3550, RFC 3611 in spirit).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Statistics {
-    pub sent: u64, pub received: u64, pub lost: u64, pub late: u64, pub duplicated: u64, pub malformed: u64, pub foreign: u64, pub concealed: u64,
+    /// Packets.
+    pub sent: u64,
+    pub received: u64,
+    pub lost: u64,
+    /// Came after their time.
+    pub late: u64,
+    pub duplicated: u64,
+    /// Not RTP, or of no payload type that was agreed on, or garbage to the codec.
+    pub malformed: u64,
+    /// From a strange address or source.
+    pub foreign: u64,
+    /// Pieces of 10 ms that were played without a packet.
+    pub concealed: u64,
     /// [ms]
-    pub jitter_ms: f32, pub buffer_ms: f32, pub round_trip_ms: Option<f32>,
+    pub jitter_ms: f32,
+    /// Playout delay: from a packet's arrival until its sound is played [ms].
+    pub buffer_ms: f32,
+    pub round_trip_ms: Option<f32>,
     /// [dBov]
-    pub level_in: f32, pub level_out: f32,
+    pub level_in: f32,
+    pub level_out: f32,
 }
