@@ -348,10 +348,10 @@ pub fn report(document: &Document, findings: &[Finding]) -> String {
             Some(Effect::NotApplicable) => 2,
             None => 3,
         };
-        if let Some((_, list)) = names.get_mut(place) {
-            if !list.contains(&node.name.as_str()) {
-                list.push(&node.name);
-            }
+        if let Some((_, list)) = names.get_mut(place)
+            && !list.contains(&node.name.as_str())
+        {
+            list.push(&node.name);
         }
     }
     let mut out = String::new();
@@ -377,7 +377,7 @@ fn read(bytes: &[u8]) -> Result<(Node, Vec<Finding>), Rejection> {
         return Err(Rejection { line: 0, column: 0, reason });
     }
     let text = xml::decode(bytes)?;
-    let (root, repairs) = xml::read_tree(&text, xml::MAX_NODES)?;
+    let (root, repairs) = xml::read_tree(&text, xml::DOCUMENT)?;
     let findings = repairs
         .into_iter()
         .map(|repair| Finding {

@@ -1,6 +1,8 @@
 //! What a SIP account is: its settings, the Account XML that carries them, how documents from
 //! several sources merge, and when to fetch the next one. No files, no sockets, no clock.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod document;
 pub mod layers;
 pub mod provisioner;

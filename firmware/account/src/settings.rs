@@ -432,17 +432,15 @@ impl Reading {
 
     /// `axml.root.03`, `.05`: what the merging will not understand.
     fn merge_attributes(&mut self, node: &Node) {
-        if let Some(priority) = node.attribute("priority") {
-            if priority.trim().parse::<u32>().is_err() {
-                let message = "the attribute priority is no whole number: the source's rank is used";
-                self.findings.push(Finding::at(node, FindingKind::BadValue, message));
-            }
+        let unreadable = |priority: &str| priority.trim().parse::<u32>().is_err();
+        if node.attribute("priority").is_some_and(unreadable) {
+            let message = "the attribute priority is no whole number: the source's rank is used";
+            self.findings.push(Finding::at(node, FindingKind::BadValue, message));
         }
-        if let Some(operation) = node.attribute("operation") {
-            if !["replace", "subnode-union"].contains(&operation.trim()) {
-                let message = "the attribute operation is not known: the node replaces the stored one";
-                self.findings.push(Finding::at(node, FindingKind::BadValue, message));
-            }
+        let unknown = |operation: &str| !["replace", "subnode-union"].contains(&operation.trim());
+        if node.attribute("operation").is_some_and(unknown) {
+            let message = "the attribute operation is not known: the node replaces the stored one";
+            self.findings.push(Finding::at(node, FindingKind::BadValue, message));
         }
     }
 

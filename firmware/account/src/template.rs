@@ -242,12 +242,11 @@ fn lookup(name: &str, account: Option<&Document>) -> Option<(String, bool)> {
         None => SHORT.into_iter().find(|short| *short == name)?,
     };
     let secret = schema::is_secret(key);
-    if let Some(value) = account.and_then(|account| account.value(key)) {
-        if !value.is_empty() {
-            return Some((value.to_owned(), secret));
-        }
+    let given = account.and_then(|account| account.value(key));
+    if let Some(value) = given.filter(|value| !value.is_empty()) {
+        return Some((value.to_owned(), secret));
     }
-    match (schema::row(key), account.is_some_and(|account| account.node(key).is_some())) {
+    match (schema::row(key), given.is_some()) {
         (_, true) => Some((String::new(), secret)),
         (Some(_), false) if ["username", "password", "host"].contains(&key) => None,
         (Some(row), false) => Some((row.default.to_owned(), secret)),

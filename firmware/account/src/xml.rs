@@ -12,13 +12,23 @@ use quick_xml::{
 };
 
 /// Deepest nesting of elements.
-pub const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
 /// Most elements in one document.
-pub const MAX_NODES: usize = 10_000;
+pub(crate) const MAX_NODES: usize = 10_000;
 /// Most attributes of one element.
-pub const MAX_ATTRIBUTES: usize = 32;
+pub(crate) const MAX_ATTRIBUTES: usize = 32;
 /// Longest text or attribute value [octets].
-pub const MAX_VALUE: usize = 65_536;
+pub(crate) const MAX_VALUE: usize = 65_536;
+
+/// How much is read before giving up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) depth: usize,
+    pub(crate) nodes: usize,
+}
+
+/// For documents from outside.
+pub(crate) const DOCUMENT: Limits = Limits { depth: MAX_DEPTH, nodes: MAX_NODES };
 
 /// What had to be mended or left out: `(line, column, element, what)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +76,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<String, Rejection> {
 }
 
 /// Reads one element and what is in it; nothing but white space, comments and processing instructions around it.
-pub(crate) fn read_tree(text: &str, max_nodes: usize) -> Result<(Node, Vec<Repair>), Rejection> {
+pub(crate) fn read_tree(text: &str, limits: Limits) -> Result<(Node, Vec<Repair>), Rejection> {
     let mut place = Place::new(text);
     if let Some((at, unfit)) = text.char_indices().find(|(_, c)| !is_xml_char(*c)) {
         let reason = format!("the character U+{:04X} cannot stand in XML", u32::from(unfit));
@@ -81,7 +91,7 @@ pub(crate) fn read_tree(text: &str, max_nodes: usize) -> Result<(Node, Vec<Repai
     config.allow_unmatched_ends = true;
     config.allow_dangling_amp = true;
     let mut tree =
-        Tree { text, place, open: Vec::new(), root: None, pending: None, nodes: 0, max_nodes, repairs: Vec::new() };
+        Tree { text, place, open: Vec::new(), root: None, pending: None, nodes: 0, limits, repairs: Vec::new() };
     loop {
         let start = offset(reader.buffer_position());
         let event = match reader.read_event() {
@@ -221,7 +231,7 @@ struct Tree<'t> {
     /// Text and references since the last markup: one stretch of the document.
     pending: Option<(usize, usize)>,
     nodes: usize,
-    max_nodes: usize,
+    limits: Limits,
     repairs: Vec<Repair>,
 }
 
@@ -236,12 +246,12 @@ impl Tree<'_> {
         if self.open.is_empty() && self.root.is_some() {
             return Err(refuse(format!("<{name}> after the end of the document")));
         }
-        if self.open.len() >= MAX_DEPTH {
-            return Err(refuse(format!("elements are nested deeper than the limit of {MAX_DEPTH}")));
+        if self.open.len() >= self.limits.depth {
+            return Err(refuse(format!("elements are nested deeper than the limit of {}", self.limits.depth)));
         }
         self.nodes += 1;
-        if self.nodes > self.max_nodes {
-            return Err(refuse(format!("more elements than the limit of {}", self.max_nodes)));
+        if self.nodes > self.limits.nodes {
+            return Err(refuse(format!("more elements than the limit of {}", self.limits.nodes)));
         }
         let mut attributes: Vec<(String, String)> = Vec::new();
         for attribute in tag.attributes().with_checks(false) {

@@ -1,6 +1,8 @@
 //! Every Account XML document of tests/corpora/index.csv against its verdict: A accepted, R refused, N accepted with a
 //! finding that names the node.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use offhook_account::{
     Document, Rejection, Settings,
     document::{Finding, FindingKind, MAX_DOCUMENT},
