@@ -9,11 +9,7 @@ pub fn level_dbov(samples: &[i16]) -> f64 {
     if samples.is_empty() {
         return -127.0;
     }
-    let power = samples
-        .iter()
-        .map(|&sample| f64::from(sample).powi(2))
-        .sum::<f64>()
-        / samples.len() as f64;
+    let power = samples.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>() / samples.len() as f64;
     (10.0 * (power / (32768.0 * 32768.0)).log10()).max(-127.0)
 }
 
@@ -42,10 +38,7 @@ pub fn tones_ratio_db(samples: &[i16], rate: u32, hz: &[f64]) -> f64 {
         .powers
         .iter()
         .enumerate()
-        .filter(|(i, _)| {
-            hz.iter()
-                .any(|hz| (*i as f64 * spectrum.resolution - hz).abs() <= reach)
-        })
+        .filter(|(i, _)| hz.iter().any(|hz| (*i as f64 * spectrum.resolution - hz).abs() <= reach))
         .map(|(_, power)| power)
         .sum();
     if inside <= 0.0 {
@@ -57,31 +50,17 @@ pub fn tones_ratio_db(samples: &[i16], rate: u32, hz: &[f64]) -> f64 {
 /// The strongest frequency in `samples` [Hz], interpolated between the bins; 0 for silence.
 pub fn strongest(samples: &[i16], rate: u32) -> f64 {
     let spectrum = Spectrum::of(samples, rate);
-    let Some((peak, power)) = spectrum
-        .powers
-        .iter()
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(b.1))
-    else {
+    let Some((peak, power)) = spectrum.powers.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) else {
         return 0.0;
     };
     if *power <= 0.0 {
         return 0.0;
     }
     // The logarithm of a window's main lobe is nearly a parabola: its top is the frequency.
-    let log = |i: usize| {
-        spectrum
-            .powers
-            .get(i)
-            .map_or(0.0, |power| power.max(1e-9).ln())
-    };
+    let log = |i: usize| spectrum.powers.get(i).map_or(0.0, |power| power.max(1e-9).ln());
     let (before, here, after) = (log(peak.wrapping_sub(1)), log(peak), log(peak + 1));
     let bend = before - 2.0 * here + after;
-    let shift = if bend < 0.0 {
-        ((before - after) / (2.0 * bend)).clamp(-0.5, 0.5)
-    } else {
-        0.0
-    };
+    let shift = if bend < 0.0 { ((before - after) / (2.0 * bend)).clamp(-0.5, 0.5) } else { 0.0 };
     (peak as f64 + shift) * spectrum.resolution
 }
 
@@ -112,10 +91,7 @@ struct Spectrum {
 impl Spectrum {
     fn of(samples: &[i16], rate: u32) -> Self {
         if samples.is_empty() || rate == 0 {
-            return Self {
-                powers: Vec::new(),
-                resolution: 1.0,
-            };
+            return Self { powers: Vec::new(), resolution: 1.0 };
         }
         let length = samples.len();
         let mean = samples.iter().map(|&sample| f64::from(sample)).sum::<f64>() / length as f64;
@@ -133,11 +109,7 @@ impl Spectrum {
         wave.resize(size, (0.0, 0.0));
         transform(&mut wave);
         Self {
-            powers: wave
-                .iter()
-                .take(size / 2 + 1)
-                .map(|(re, im)| re * re + im * im)
-                .collect(),
+            powers: wave.iter().take(size / 2 + 1).map(|(re, im)| re * re + im * im).collect(),
             resolution: f64::from(rate) / size as f64,
         }
     }
@@ -188,9 +160,7 @@ mod tests {
     use super::*;
 
     fn tone(rate: u32, hz: f64, amplitude: f64, samples: usize) -> Vec<i16> {
-        (0..samples)
-            .map(|i| ((i as f64 * hz / f64::from(rate) * TAU).sin() * amplitude).round() as i16)
-            .collect()
+        (0..samples).map(|i| ((i as f64 * hz / f64::from(rate) * TAU).sin() * amplitude).round() as i16).collect()
     }
 
     #[test]

@@ -5,9 +5,7 @@
 pub struct Digit(u8);
 
 /// Characters in the order of their event codes (RFC 4733 section 3.2, table 3).
-const CHARACTERS: [char; 16] = [
-    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D',
-];
+const CHARACTERS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D'];
 
 /// Rows of the key pad [Hz] (ITU-T Q.23).
 pub const LOW_GROUP: [u32; 4] = [697, 770, 852, 941];
@@ -88,14 +86,8 @@ mod tests {
         assert_eq!(Digit::from_code(16), None);
         assert_eq!(Digit::from_char('E'), None);
         assert_eq!(Digit::from_char('d').map(Digit::code), Some(15));
-        assert_eq!(
-            Digit::from_char('5').map(Digit::frequencies),
-            Some((770, 1336))
-        );
-        assert_eq!(
-            Digit::from_char('#').map(Digit::frequencies),
-            Some((941, 1477))
-        );
+        assert_eq!(Digit::from_char('5').map(Digit::frequencies), Some((770, 1336)));
+        assert_eq!(Digit::from_char('#').map(Digit::frequencies), Some((941, 1477)));
         assert_eq!(Digit::at(3, 1), Digit::from_char('0'));
         assert_eq!(Digit::at(4, 0), None);
     }

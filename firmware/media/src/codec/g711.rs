@@ -69,11 +69,7 @@ const fn linear_of_mu() -> [i16; 256] {
         let (chord, step) = ((plain >> 4) & 7, (plain & 15) as i16);
         let magnitude = ((33 + 2 * step) << chord) - 33;
         // 14 bits, brought to the top of 16
-        table[code] = if plain & 0x80 == 0 {
-            magnitude * 4
-        } else {
-            -magnitude * 4
-        };
+        table[code] = if plain & 0x80 == 0 { magnitude * 4 } else { -magnitude * 4 };
         code += 1;
     }
     table
@@ -86,16 +82,8 @@ const fn linear_of_a() -> [i16; 256] {
     while code < 256 {
         let plain = code as u8 ^ 0x55;
         let (chord, step) = ((plain >> 4) & 7, (plain & 15) as i16);
-        let magnitude = if chord == 0 {
-            2 * step + 1
-        } else {
-            (2 * step + 33) << (chord - 1)
-        };
-        table[code] = if plain & 0x80 != 0 {
-            magnitude * 8
-        } else {
-            -magnitude * 8
-        };
+        let magnitude = if chord == 0 { 2 * step + 1 } else { (2 * step + 33) << (chord - 1) };
+        table[code] = if plain & 0x80 != 0 { magnitude * 8 } else { -magnitude * 8 };
         code += 1;
     }
     table
@@ -108,17 +96,9 @@ const fn mu_of_linear() -> [u8; 1 << 14] {
     let mut index = 0;
     while index < table.len() {
         let negative = index >= 1 << 13;
-        let magnitude = if negative {
-            (1 << 14) - 1 - index
-        } else {
-            index
-        };
+        let magnitude = if negative { (1 << 14) - 1 - index } else { index };
         // 33 makes every chord a power of two; 8191 is the end of the last one
-        let biased = if magnitude + 33 > 8191 {
-            8191
-        } else {
-            magnitude + 33
-        } as u32;
+        let biased = if magnitude + 33 > 8191 { 8191 } else { magnitude + 33 } as u32;
         let chord = 26 - biased.leading_zeros();
         let step = (biased >> (chord + 1)) & 15;
         let plain = (chord << 4 | step) as u8;
@@ -134,11 +114,7 @@ const fn a_of_linear() -> [u8; 1 << 12] {
     let mut index = 0;
     while index < table.len() {
         let negative = index >= 1 << 11;
-        let magnitude = if negative {
-            (1 << 12) - 1 - index
-        } else {
-            index
-        } as u32;
+        let magnitude = if negative { (1 << 12) - 1 - index } else { index } as u32;
         let plain = if magnitude < 32 {
             // chords 0 and 1 are equally fine
             magnitude
@@ -164,11 +140,7 @@ mod tests {
         for (segment, width) in widths.into_iter().enumerate() {
             for interval in 0..16 {
                 // µ-law's very first interval is half as wide and its value is 0
-                let width = if segment == 0 && interval == 0 {
-                    first
-                } else {
-                    width
-                };
+                let width = if segment == 0 && interval == 0 { first } else { width };
                 let above = below + width;
                 let value = if width == 1 { 0 } else { (below + above) / 2 };
                 list.push((above * unit, value * unit));
@@ -187,10 +159,7 @@ mod tests {
         for sample in i16::MIN..=i16::MAX {
             let negative = sample < 0;
             let magnitude = i32::from(if negative { !sample } else { sample });
-            let n = list
-                .iter()
-                .position(|(above, _)| magnitude < *above)
-                .unwrap_or(127);
+            let n = list.iter().position(|(above, _)| magnitude < *above).unwrap_or(127);
             assert_eq!(encode(sample), code_of(n, negative), "sample {sample}");
         }
         for (n, (_, value)) in list.iter().enumerate() {
@@ -215,9 +184,7 @@ mod tests {
             assert_eq!(Mu.decode(&[octet], &mut sample), 1);
             sample[0]
         };
-        check(encode, decode, &list, |n, negative| {
-            !(n as u8 | u8::from(negative) << 7)
-        });
+        check(encode, decode, &list, |n, negative| !(n as u8 | u8::from(negative) << 7));
         // RFC 3551: silence is 0xff
         assert_eq!(encode(0), 0xff);
     }
@@ -237,9 +204,7 @@ mod tests {
             assert_eq!(A.decode(&[octet], &mut sample), 1);
             sample[0]
         };
-        check(encode, decode, &list, |n, negative| {
-            (n as u8 | u8::from(!negative) << 7) ^ 0x55
-        });
+        check(encode, decode, &list, |n, negative| (n as u8 | u8::from(!negative) << 7) ^ 0x55);
         assert_eq!(encode(0), 0xd5);
     }
 

@@ -13,11 +13,7 @@ pub(super) struct Coder {
 
 impl Coder {
     pub(super) fn new() -> Self {
-        Self {
-            split: Mirror::new(),
-            low: Band::new(32),
-            high: Band::new(8),
-        }
+        Self { split: Mirror::new(), low: Band::new(32), high: Band::new(8) }
     }
 
     fn pair(&mut self, first: i16, second: i16) -> u8 {
@@ -25,11 +21,7 @@ impl Coder {
 
         // QUANTL: the difference against 29 decision levels, scaled by the band's step
         let difference = saturate(low - self.low.estimate);
-        let magnitude = if difference < 0 {
-            !difference
-        } else {
-            difference
-        };
+        let magnitude = if difference < 0 { !difference } else { difference };
         let level = LOW_DECISIONS
             .iter()
             .position(|decision| magnitude < (decision * self.low.step) >> 12)
@@ -43,11 +35,7 @@ impl Coder {
 
         // QUANTH: two levels
         let difference = saturate(high - self.high.estimate);
-        let magnitude = if difference < 0 {
-            !difference
-        } else {
-            difference
-        };
+        let magnitude = if difference < 0 { !difference } else { difference };
         let outer = magnitude >= (564 * self.high.step) >> 12;
         let high_code: usize = match (difference < 0, outer) {
             (true, false) => 1,
@@ -84,11 +72,7 @@ pub(super) struct Uncoder {
 
 impl Uncoder {
     pub(super) fn new() -> Self {
-        Self {
-            join: Mirror::new(),
-            low: Band::new(32),
-            high: Band::new(8),
-        }
+        Self { join: Mirror::new(), low: Band::new(32), high: Band::new(8) }
     }
 
     fn pair(&mut self, octet: u8) -> (i16, i16) {
@@ -203,11 +187,7 @@ impl Band {
         // UPZERO
         let push = if difference == 0 { 0 } else { 128 };
         for (tap, &earlier) in self.taps.iter_mut().zip(&self.differences) {
-            let push = if (difference < 0) == (earlier < 0) {
-                push
-            } else {
-                -push
-            };
+            let push = if (difference < 0) == (earlier < 0) { push } else { -push };
             *tap = saturate(push + ((*tap * 32640) >> 15));
         }
 
@@ -221,13 +201,7 @@ impl Band {
         // FILTEP, FILTEZ, PREDIC
         let pole = |a: i32, r: i32| (a * saturate(r + r)) >> 15;
         let poles = saturate(pole(first, self.recent[0]) + pole(second, self.recent[1]));
-        self.zeros = saturate(
-            self.taps
-                .iter()
-                .zip(&self.differences)
-                .map(|(&b, &d)| pole(b, d))
-                .sum(),
-        );
+        self.zeros = saturate(self.taps.iter().zip(&self.differences).map(|(&b, &d)| pole(b, d)).sum());
         self.estimate = saturate(poles + self.zeros);
     }
 }
@@ -236,11 +210,7 @@ impl Band {
 fn linear_step(log: i32, units: i32) -> i32 {
     let mantissa = POWER[(log >> 6 & 31) as usize];
     let shift = units - (log >> 11);
-    let value = if shift < 0 {
-        mantissa << -shift
-    } else {
-        mantissa >> shift
-    };
+    let value = if shift < 0 { mantissa << -shift } else { mantissa >> shift };
     value << 2
 }
 
@@ -256,10 +226,7 @@ struct Mirror {
 
 impl Mirror {
     fn new() -> Self {
-        Self {
-            even: [0; 12],
-            odd: [0; 12],
-        }
+        Self { even: [0; 12], odd: [0; 12] }
     }
 
     fn push(&mut self, even: i32, odd: i32) {
@@ -273,24 +240,14 @@ impl Mirror {
     fn analyse(&mut self, first: i32, second: i32) -> (i32, i32) {
         self.push(first, second);
         let odd: i32 = self.even.iter().zip(&FILTER).map(|(x, h)| x * h).sum();
-        let even: i32 = self
-            .odd
-            .iter()
-            .zip(FILTER.iter().rev())
-            .map(|(x, h)| x * h)
-            .sum();
+        let even: i32 = self.odd.iter().zip(FILTER.iter().rev()).map(|(x, h)| x * h).sum();
         ((even + odd) >> 14, (even - odd) >> 14)
     }
 
     /// One sample of each band in, two out.
     fn synthesise(&mut self, low: i32, high: i32) -> (i16, i16) {
         self.push(low + high, low - high);
-        let first: i32 = self
-            .odd
-            .iter()
-            .zip(FILTER.iter().rev())
-            .map(|(x, h)| x * h)
-            .sum();
+        let first: i32 = self.odd.iter().zip(FILTER.iter().rev()).map(|(x, h)| x * h).sum();
         let second: i32 = self.even.iter().zip(&FILTER).map(|(x, h)| x * h).sum();
         (saturate(first >> 11) as i16, saturate(second >> 11) as i16)
     }
@@ -300,29 +257,24 @@ const FILTER: [i32; 12] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53,
 
 /// Q6: decision levels of the lower band.
 const LOW_DECISIONS: [i32; 29] = [
-    35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023,
-    1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919,
+    35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219, 1339,
+    1458, 1612, 1765, 1980, 2195, 2557, 2919,
 ];
 
 /// QM6: output values of the 60 used codes of the lower band; the first four are not sent.
 const LOW_6: [i32; 64] = [
-    -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232,
-    -9360, -8576, -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776,
-    -2400, -2032, -1688, -1360, -1040, -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280,
-    11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456, 4944, 4464, 4008, 3576, 3168, 2776,
-    2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
+    -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576,
+    -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688, -1360, -1040,
+    -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456,
+    4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
 ];
 
 /// QM4: output values for the upper four of the six bits.
-const LOW_4: [i32; 16] = [
-    0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584,
-    1200, 0,
-];
+const LOW_4: [i32; 16] =
+    [0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0];
 
 /// WL by way of RL42: how much a code widens or narrows the step.
-const LOW_GROWTH: [i32; 16] = [
-    -60, 3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60,
-];
+const LOW_GROWTH: [i32; 16] = [-60, 3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60];
 
 /// QM2 and WH by way of RH2, for the upper band.
 const HIGH_2: [i32; 4] = [-7408, -1616, 7408, 1616];
@@ -330,8 +282,8 @@ const HIGH_GROWTH: [i32; 4] = [798, -214, 798, -214];
 
 /// ILB: 2048 times 2 to the power of n/32.
 const POWER: [i32; 32] = [
-    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834,
-    2896, 2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
+    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025,
+    3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
 ];
 
 #[cfg(test)]
@@ -358,9 +310,7 @@ mod tests {
     }
 
     fn tone(hz: f64, amplitude: f64) -> Vec<i16> {
-        (0..16000)
-            .map(|i| ((i as f64 * hz / 16000.0 * std::f64::consts::TAU).sin() * amplitude) as i16)
-            .collect()
+        (0..16000).map(|i| ((i as f64 * hz / 16000.0 * std::f64::consts::TAU).sin() * amplitude) as i16).collect()
     }
 
     /// Pseudo-random numbers with an even spread, the same in every run.
@@ -377,20 +327,11 @@ mod tests {
     /// Covers: feat.47
     #[test]
     fn tones_in_both_bands_come_back_clean() {
-        for (hz, least) in [
-            (300.0, 35.0),
-            (1004.0, 35.0),
-            (3000.0, 30.0),
-            (5000.0, 18.0),
-            (6500.0, 15.0),
-        ] {
+        for (hz, least) in [(300.0, 35.0), (1004.0, 35.0), (3000.0, 30.0), (5000.0, 18.0), (6500.0, 15.0)] {
             for amplitude in [200.0, 3000.0, 16000.0] {
                 let sound = tone(hz, amplitude);
                 let snr = snr_db(&sound, &round_trip(&sound));
-                assert!(
-                    snr > least - if amplitude < 1000.0 { 8.0 } else { 0.0 },
-                    "{hz} Hz {amplitude}: {snr} dB"
-                );
+                assert!(snr > least - if amplitude < 1000.0 { 8.0 } else { 0.0 }, "{hz} Hz {amplitude}: {snr} dB");
             }
         }
     }
@@ -404,9 +345,7 @@ mod tests {
 
     #[test]
     fn full_scale_square_wave_neither_overflows_nor_sticks() {
-        let mut sound: Vec<i16> = (0..4000)
-            .map(|i| if i / 20 % 2 == 0 { 32767 } else { -32768 })
-            .collect();
+        let mut sound: Vec<i16> = (0..4000).map(|i| if i / 20 % 2 == 0 { 32767 } else { -32768 }).collect();
         sound.extend([0; 4000]);
         let heard = round_trip(&sound);
         assert!(heard[7000..].iter().all(|sample| sample.abs() < 50));
@@ -441,9 +380,7 @@ mod tests {
         Coder::new().encode(&sound, &mut octets);
         let sum = octets
             .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |sum, &octet| {
-                (sum ^ u64::from(octet)).wrapping_mul(0x100_0000_01b3)
-            });
+            .fold(0xcbf2_9ce4_8422_2325_u64, |sum, &octet| (sum ^ u64::from(octet)).wrapping_mul(0x100_0000_01b3));
         assert_eq!(sum, 0x8bc7b669d03c837a);
     }
 }

@@ -138,12 +138,7 @@ pub trait Decoder: Send {
 ///
 /// # Errors
 /// A packet time the codec does not have (see [`CodecKind::packet_time`]), or the library's refusal, in words for a log.
-pub fn encoder(
-    kind: CodecKind,
-    engine_rate: u32,
-    ptime: u32,
-    opus: &OpusParams,
-) -> Result<Box<dyn Encoder>, String> {
+pub fn encoder(kind: CodecKind, engine_rate: u32, ptime: u32, opus: &OpusParams) -> Result<Box<dyn Encoder>, String> {
     if kind.packet_time(ptime) != ptime {
         return Err(format!("{} has no packets of {ptime} ms", kind.name()));
     }

@@ -57,10 +57,7 @@ impl Uncoder {
     pub(super) fn new(rate: u32) -> Result<Self, String> {
         sample_rate(rate)
             .and_then(|known| OpusDecoder::new(known, Channels::Mono))
-            .map(|decoder| Self {
-                decoder,
-                unit: rate as usize / 400,
-            })
+            .map(|decoder| Self { decoder, unit: rate as usize / 400 })
             .map_err(|error| format!("opus decoder at {rate} Hz: {error}"))
     }
 
@@ -150,23 +147,14 @@ mod tests {
     }
 
     fn octets(params: &OpusParams) -> usize {
-        frames(params, &voice(FRAME * 50))
-            .iter()
-            .map(Vec::len)
-            .sum()
+        frames(params, &voice(FRAME * 50)).iter().map(Vec::len).sum()
     }
 
     /// Covers: axml.opus.04
     #[test]
     fn the_bit_rate_asked_for_is_about_what_is_sent() {
         for wanted in [12000, 24000, 48000] {
-            let sent = octets(&OpusParams {
-                bitrate: Some(wanted),
-                cbr: true,
-                fec: false,
-                dtx: false,
-                ..params()
-            });
+            let sent = octets(&OpusParams { bitrate: Some(wanted), cbr: true, fec: false, dtx: false, ..params() });
             let ratio = sent as f64 * 8.0 / f64::from(wanted);
             assert!((0.95..1.05).contains(&ratio), "{wanted}: {ratio}");
         }
@@ -175,22 +163,9 @@ mod tests {
     /// Covers: axml.opus.07
     #[test]
     fn constant_bit_rate_makes_packets_of_one_size_and_variable_does_not() {
-        let cbr = frames(
-            &OpusParams {
-                cbr: true,
-                dtx: false,
-                ..params()
-            },
-            &voice(FRAME * 50),
-        );
+        let cbr = frames(&OpusParams { cbr: true, dtx: false, ..params() }, &voice(FRAME * 50));
         assert!(cbr.iter().all(|packet| packet.len() == cbr[0].len()));
-        let vbr = frames(
-            &OpusParams {
-                dtx: false,
-                ..params()
-            },
-            &voice(FRAME * 50),
-        );
+        let vbr = frames(&OpusParams { dtx: false, ..params() }, &voice(FRAME * 50));
         assert!(vbr.iter().any(|packet| packet.len() != vbr[0].len()));
     }
 
@@ -198,21 +173,13 @@ mod tests {
     #[test]
     fn the_bandwidth_is_never_above_the_playback_rate() {
         for (rate, limit) in [(8000, 4), (16000, 12), (48000, 12)] {
-            for packet in frames(
-                &OpusParams {
-                    max_playback_rate: rate,
-                    bitrate: Some(32000),
-                    ..params()
-                },
-                &voice(FRAME * 20),
-            ) {
+            for packet in
+                frames(&OpusParams { max_playback_rate: rate, bitrate: Some(32000), ..params() }, &voice(FRAME * 20))
+            {
                 // RFC 6716 table 2: configurations 0..=3 SILK NB, 8..=11 SILK WB, 16..=19 CELT NB, 20..=23 CELT WB
                 let config = packet[0] >> 3;
                 let narrow = config < 4 || (16..20).contains(&config);
-                assert!(
-                    if limit == 4 { narrow } else { config < 24 },
-                    "{rate}: configuration {config}"
-                );
+                assert!(if limit == 4 { narrow } else { config < 24 }, "{rate}: configuration {config}");
             }
         }
     }
@@ -223,26 +190,14 @@ mod tests {
         let silence = vec![0i16; FRAME * 100];
         let tiny = |packets: &[Vec<u8>]| packets.iter().filter(|packet| packet.len() <= 2).count();
         assert!(tiny(&frames(&params(), &silence)) > 50);
-        assert_eq!(
-            tiny(&frames(
-                &OpusParams {
-                    dtx: false,
-                    ..params()
-                },
-                &silence
-            )),
-            0
-        );
+        assert_eq!(tiny(&frames(&OpusParams { dtx: false, ..params() }, &silence)), 0);
     }
 
     /// Covers: axml.opus.05, axml.opus.08
     #[test]
     fn a_lost_packet_is_rebuilt_from_the_next_one_better_than_by_guessing() {
         let sound = voice(FRAME * 100);
-        let fec = OpusParams {
-            expected_loss: 20,
-            ..params()
-        };
+        let fec = OpusParams { expected_loss: 20, ..params() };
         let packets = frames(&fec, &sound);
         let error = |use_fec: bool| {
             let (mut whole, mut lossy) = (Uncoder::new(RATE).unwrap(), Uncoder::new(RATE).unwrap());
@@ -257,11 +212,8 @@ mod tests {
                         assert!(lossy.conceal(&mut guess));
                     }
                     if i > 20 && i < 99 {
-                        sum += right
-                            .iter()
-                            .zip(&guess)
-                            .map(|(a, b)| f64::from(*a - *b / 2 - *b / 2).powi(2))
-                            .sum::<f64>();
+                        sum +=
+                            right.iter().zip(&guess).map(|(a, b)| f64::from(*a - *b / 2 - *b / 2).powi(2)).sum::<f64>();
                     }
                 } else {
                     assert_eq!(lossy.decode(packet, &mut guess), FRAME);
@@ -269,20 +221,13 @@ mod tests {
             }
             sum
         };
-        assert!(
-            error(true) < error(false) * 0.7,
-            "{} {}",
-            error(true),
-            error(false)
-        );
+        assert!(error(true) < error(false) * 0.7, "{} {}", error(true), error(false));
     }
 
     #[test]
     fn concealment_of_a_tone_goes_on_with_the_tone() {
         let tone: Vec<i16> = (0..FRAME * 50)
-            .map(|i| {
-                ((i as f64 * 440.0 / f64::from(RATE) * std::f64::consts::TAU).sin() * 8000.0) as i16
-            })
+            .map(|i| ((i as f64 * 440.0 / f64::from(RATE) * std::f64::consts::TAU).sin() * 8000.0) as i16)
             .collect();
         let mut uncoder = Uncoder::new(RATE).unwrap();
         let mut out = [0i16; FRAME];
