@@ -1,10 +1,16 @@
 //! An ALSA card as [`Audio`]: one PCM each way, non-blocking, mono 16 bit, one period in and one out per beat.
 //!
-//! Capture is the clock: its descriptors wake the media thread, and for every period read one is written. Playback is
-//! kept short: it starts with all but one period of its buffer filled with silence, so `periods = 3` of 10 ms means
-//! 10 to 20 ms between writing a sample and the device playing it, and a thread that may be up to 10 ms late. Where
-//! capture and playback have clocks of their own, playback slowly fills or drains: filled, a period is left out and
-//! counted; drained, the device reports an underrun and starts anew.
+//! Capture is the clock: its descriptors wake the media thread, and for every period read one is written. The first
+//! pieces captured are thrown away, and playback begins with the first whole period after them: so a period is complete
+//! the moment the device delivers, and not most of a period later. Playback is kept short: two periods less than its
+//! buffer holds, but at least one, lie ahead of what is written. `periods = 3` of 10 ms means 10 to 20 ms between
+//! writing a sample and the device taking it, and a thread that may be 10 ms late. Where the two directions have clocks
+//! of their own, playback slowly fills or drains: filled, a period is left out and counted; drained, the device reports
+//! an underrun and starts anew.
+//!
+//! Whatever is captured is fetched at once into a buffer of our own. That is not only for devices whose pieces are not
+//! our periods: the pulse plugin keeps its descriptor readable as long as a piece is fetched in part, and polling it
+//! would burn a whole processor.
 //!
 //! The name is tried as given, mono and then stereo, and then behind ALSA's `plug`, which converts whatever the card
 //! cannot do. The device may work in periods of another size; the user of this type never sees that.
@@ -25,6 +31,8 @@ use crate::mixer::RouteMixer;
 const DESCRIPTORS: usize = 8;
 /// Capture is buffered generously: it costs no delay, and a thread that was held up finds everything still there.
 const CAPTURE_PERIODS: i64 = 16;
+/// Pieces of capture thrown away at the start: the first are cut short and full of clicks.
+const SETTLING_PIECES: u32 = 2;
 /// Beats over which the filling of playback is watched before a period is left out.
 const WATCHED_BEATS: u32 = 200;
 
@@ -32,6 +40,10 @@ const WATCHED_BEATS: u32 = 200;
 pub struct AlsaAudio {
     format: AudioFormat,
     capture: Side,
+    /// captured and not yet read
+    captured: Captured,
+    /// whether playback runs, or waits for the first whole period
+    phase: Phase,
     playback: Side,
     /// written before start and after an underrun
     silence: Vec<i16>,
@@ -66,10 +78,12 @@ impl AlsaAudio {
         let playback = Side::open(&wiring.playback, Direction::Playback, format)?;
         let mixer = RouteMixer::open(wiring)?;
         // A card that delivers capture in larger pieces needs as much more silence ahead.
-        let ahead = (format.periods - 1) * format.period;
+        let ahead = (format.periods - 2).max(1) * format.period;
         let ahead = ahead.max(capture.device_period).min(playback.buffer);
         Ok(Self {
             format,
+            captured: Captured::new(capture.buffer + 2 * format.period),
+            phase: Phase::Settling(SETTLING_PIECES),
             capture,
             playback,
             silence: vec![0; ahead],
@@ -110,7 +124,7 @@ impl AlsaAudio {
                 self.xruns += 1;
                 let again = match direction {
                     Direction::Capture => self.capture.restart(),
-                    Direction::Playback => self.start_playback(),
+                    Direction::Playback => self.playback.pcm.prepare().and_then(|()| self.start_playback()),
                 };
                 match again {
                     Ok(()) => AudioError::Xrun,
@@ -126,10 +140,37 @@ impl AlsaAudio {
         AudioError::Lost(error.to_string())
     }
 
-    /// Prepares playback and fills it with silence up to where it starts.
+    /// Fetches what was captured; true if a period is complete.
+    fn fetch(&mut self) -> Result<bool, alsa::Error> {
+        let mut fetched = 0;
+        loop {
+            let room = self.captured.room();
+            if room.is_empty() {
+                break;
+            }
+            match self.capture.read(room)? {
+                0 => break,
+                read => {
+                    self.captured.filled(read);
+                    fetched += read;
+                }
+            }
+        }
+        if let Phase::Settling(pieces) = self.phase
+            && fetched > 0
+        {
+            self.captured.clear();
+            self.phase = match pieces {
+                0 => Phase::Waiting,
+                more => Phase::Settling(more - 1),
+            };
+        }
+        Ok(self.captured.len() >= self.format.period)
+    }
+
+    /// Fills playback with silence up to where it starts.
     fn start_playback(&mut self) -> Result<(), alsa::Error> {
         self.watch.begin();
-        self.playback.pcm.prepare()?;
         let mut from = 0;
         while let Some(rest) = self.silence.get(from..).filter(|rest| !rest.is_empty()) {
             match self.playback.write(rest)? {
@@ -151,7 +192,12 @@ impl Audio for AlsaAudio {
 
     fn start(&mut self) -> Result<(), AudioError> {
         self.alive()?;
-        let started = self.start_playback().and_then(|()| self.capture.restart());
+        self.captured.clear();
+        self.phase = Phase::Settling(SETTLING_PIECES);
+        // Stopped first: what an earlier run left in the device would be heard late for ever.
+        let _ = self.playback.pcm.drop();
+        let _ = self.capture.pcm.drop();
+        let started = self.playback.pcm.prepare().and_then(|()| self.capture.restart());
         started.map_err(|error| self.gone(error))
     }
 
@@ -183,10 +229,16 @@ impl Audio for AlsaAudio {
         {
             return Err(self.interrupted(Direction::Capture, error));
         }
-        match self.capture.pcm.avail_update() {
-            Ok(frames) => Ok(usize::try_from(frames).unwrap_or(0) >= self.format.period),
-            Err(error) => Err(self.interrupted(Direction::Capture, error)),
+        match self.fetch() {
+            Ok(false) => return Ok(false),
+            Ok(true) => {}
+            Err(error) => return Err(self.interrupted(Direction::Capture, error)),
         }
+        if self.phase == Phase::Waiting {
+            self.phase = Phase::Running;
+            self.start_playback().map_err(|error| self.gone(error))?;
+        }
+        Ok(true)
     }
 
     /// Never due by time: the descriptors say when.
@@ -195,21 +247,18 @@ impl Audio for AlsaAudio {
     }
 
     fn read(&mut self, into: &mut [i16]) -> Result<(), AudioError> {
-        into.fill(0);
-        self.alive()?;
-        let mut at = 0;
-        while let Some(rest) = into.get_mut(at..).filter(|rest| !rest.is_empty()) {
-            match self.capture.read(rest) {
-                Ok(0) => break,
-                Ok(read) => at += read,
-                Err(error) => return Err(self.interrupted(Direction::Capture, error)),
-            }
+        let read = self.captured.take(into);
+        if let Some(missing) = into.get_mut(read..) {
+            missing.fill(0);
         }
-        Ok(())
+        self.alive()
     }
 
     fn write(&mut self, from: &[i16]) -> Result<(), AudioError> {
         self.alive()?;
+        if self.phase != Phase::Running {
+            return Ok(());
+        }
         let mut outcome = Ok(());
         let filled = match self.playback.filled() {
             Ok(filled) => filled,
@@ -249,6 +298,63 @@ impl Audio for AlsaAudio {
             Some(mixer) => mixer.set(route).map_err(|error| AudioError::Lost(error.to_string())),
             None => Ok(()),
         }
+    }
+}
+
+/// How far the beat has come since [`start`](Audio::start).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// throws away so many more pieces of capture
+    Settling(u32),
+    /// the next whole period starts playback
+    Waiting,
+    /// sound goes both ways
+    Running,
+}
+
+/// What was captured and not yet read: a buffer that never grows.
+#[derive(Debug)]
+struct Captured {
+    samples: Vec<i16>,
+    begin: usize,
+    end: usize,
+}
+
+impl Captured {
+    fn new(capacity: usize) -> Self {
+        Self { samples: vec![0; capacity], begin: 0, end: 0 }
+    }
+
+    fn len(&self) -> usize {
+        self.end - self.begin
+    }
+
+    fn clear(&mut self) {
+        (self.begin, self.end) = (0, 0);
+    }
+
+    /// Where more can be put; what waits moves to the front first.
+    fn room(&mut self) -> &mut [i16] {
+        if self.begin > 0 {
+            self.samples.copy_within(self.begin..self.end, 0);
+            (self.begin, self.end) = (0, self.len());
+        }
+        self.samples.get_mut(self.end..).unwrap_or_default()
+    }
+
+    fn filled(&mut self, count: usize) {
+        self.end = (self.end + count).min(self.samples.len());
+    }
+
+    /// Moves up to a whole `into` out; how many.
+    fn take(&mut self, into: &mut [i16]) -> usize {
+        let count = self.len().min(into.len());
+        let from = self.samples.get(self.begin..self.begin + count);
+        if let (Some(from), Some(to)) = (from, into.get_mut(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.begin += count;
+        count
     }
 }
 
@@ -430,7 +536,7 @@ fn agree(pcm: &PCM, direction: Direction, format: AudioFormat, channels: u32) ->
         }
         Direction::Playback => {
             software.set_avail_min(device_period)?;
-            let ahead = (period * (periods - 1)).clamp(1, buffer.max(1));
+            let ahead = (period * (periods - 2).max(1)).clamp(1, buffer.max(1));
             software.set_start_threshold(ahead)?;
         }
     }
@@ -464,9 +570,8 @@ impl FillWatch {
         if self.beats < WATCHED_BEATS {
             return false;
         }
-        let too_full = self.least > self.ahead;
+        let too_full = self.least >= self.ahead + period;
         self.begin();
-        // One period less still leaves one waiting.
-        too_full && filled > period
+        too_full
     }
 }
