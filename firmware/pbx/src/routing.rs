@@ -1,0 +1,650 @@
+//! Calls between users, back to back: one `sip` session with the caller, one with every phone of the called user until
+//! somebody answers, then two. SDP passes through untouched. The numbers of the PBX itself end here (`numbers`).
+//!
+//! Refusals of several phones become one as RFC 3261 section 16.7 step 6 chooses, with our own words for what the caller
+//! cannot act on (a phone that asks the PBX for credentials, that has lost its contact, that did not answer). Redirections
+//! are not followed. An INVITE without offer is answered 488 between users (see `Calls::incoming`), not by 600 and 601.
+
+use crate::context::{Context, asserted};
+use crate::numbers::{self, Number, Player};
+use crate::{MediaId, Output};
+use offhook_media as media;
+use offhook_media::sdp::SdpError;
+use offhook_sip::event_package::dialog_info::{Dialog, DialogState, Direction};
+use offhook_sip::{Body, Ended, Endpoint, Headers, Misuse, Request, SessionId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Calls at a time; one more is answered 503.
+pub(crate) const MAX_CALLS: usize = 64;
+/// How long phones ring before the caller gets 480 (`office.user.06`).
+pub(crate) const NO_ANSWER: Duration = Duration::from_secs(30);
+/// A call that nobody has ended by then has been forgotten.
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(12 * 3600);
+const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+/// Characters of a caller's name.
+const MAX_NAME: usize = 64;
+
+#[derive(Debug)]
+struct Call {
+    caller: SessionId,
+    from: String,
+    /// as the called phone shows it
+    name: String,
+    to: String,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The called user's phones are asked.
+    Forking {
+        branches: Vec<SessionId>,
+        /// more than one phone: no early media, the caller could not tell the phones apart
+        several: bool,
+        refusals: Vec<u16>,
+        /// last provisional status passed on
+        early: Option<u16>,
+        offer: Body,
+        no_answer_at: Instant,
+    },
+    Talking {
+        callee: SessionId,
+        since: Instant,
+        caller_sdp: Option<Body>,
+        callee_sdp: Option<Body>,
+        /// who waits for the other's answer to his offer
+        offering: Option<SessionId>,
+    },
+    /// 600, 601: the driver is asked for sockets.
+    Binding {
+        media: MediaId,
+        number: Number,
+        offer: Option<Body>,
+        peer: SocketAddr,
+        give_up_at: Instant,
+    },
+    Playing {
+        player: Box<Player>,
+        since: Instant,
+    },
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    calls: BTreeMap<u64, Call>,
+    by_session: BTreeMap<SessionId, u64>,
+    /// users whose dialogs are no longer what was last told
+    changed: BTreeSet<String>,
+    /// dialogs that have ended and were not told yet
+    ended: Vec<(String, Dialog)>,
+    last: u64,
+    last_media: u32,
+}
+
+impl Calls {
+    /// An INVITE of `from`, who has proved to be that user.
+    ///
+    /// Without an offer the phones would have to make theirs in the 2xx, whose ACK needs the caller's answer; the endpoint
+    /// sends that ACK at once. So it is refused, honestly, instead of leaving two phones without sound.
+    pub(crate) fn incoming(
+        &mut self,
+        context: &mut Context<'_>,
+        session: SessionId,
+        from: &str,
+        request: &Request,
+        source: SocketAddr,
+        offer: Option<Body>,
+    ) {
+        let to = request.uri.user().unwrap_or_default();
+        if self.calls.len() >= MAX_CALLS {
+            let mut headers = Headers::new();
+            headers.push("Retry-After", "10");
+            context.log(&format!("call of {from} refused: {MAX_CALLS} calls already"));
+            return context.reject(session, 503, headers);
+        }
+        let name = self.caller_name(context, from, request);
+        let call = |state| Call { caller: session, from: from.to_owned(), name: name.clone(), to: to.clone(), state };
+        if let Some(number) = Number::dialled(&to) {
+            let playing = self
+                .calls
+                .values()
+                .filter(|c| matches!(c.state, State::Binding { .. } | State::Playing { .. }))
+                .count();
+            if playing >= numbers::MAX_PLAYING {
+                return context.reject(session, 486, Headers::new());
+            }
+            self.last_media = self.last_media.wrapping_add(1);
+            let media = MediaId(self.last_media);
+            context.outputs.push_back(Output::BindMedia {
+                id: media,
+                local: context.site.sip.ip(),
+                range: numbers::PORTS,
+            });
+            let give_up_at = context.now.instant + numbers::BIND_TIME;
+            self.put(call(State::Binding { media, number, offer, peer: source, give_up_at }));
+            return;
+        }
+        if context.users.get(&to).is_none() {
+            return context.reject(session, 404, Headers::new());
+        }
+        let Some(offer) = offer else {
+            return context.reject(session, 488, warning(399, "an INVITE without offer is not routed"));
+        };
+        let mut targets = context.location.targets(context.now.instant, &to);
+        let registered = !targets.is_empty();
+        // calling the own number reaches the other phones of the user
+        targets.retain(|target| to != from || target.source != source);
+        if targets.is_empty() {
+            let status = if registered { 486 } else { 480 };
+            return context.reject(session, status, Headers::new());
+        }
+        let Some(aor) = context.aor(from) else {
+            return context.reject(session, 500, Headers::new());
+        };
+        let identity = context.identities.of(context.endpoint, context.now.instant, &aor, from, &name);
+        let mut branches = Vec::new();
+        let several = targets.len() > 1;
+        for target in targets {
+            let mut headers = Headers::new();
+            headers.push("P-Asserted-Identity", asserted(&aor, &name));
+            let via = Some((target.flow, target.source));
+            if let Ok(branch) = context.endpoint.invite_tmp(
+                context.now.instant,
+                identity,
+                target.uri,
+                via,
+                Some(offer.clone()),
+                headers,
+            ) {
+                branches.push(branch);
+            }
+        }
+        if branches.is_empty() {
+            return context.reject(session, 480, Headers::new());
+        }
+        context.log(&format!("{from} calls {to} on {} phone(s)", branches.len()));
+        let no_answer_at = context.now.instant + NO_ANSWER;
+        self.put(call(State::Forking { branches, several, refusals: Vec::new(), early: None, offer, no_answer_at }));
+    }
+
+    /// 1xx of a called phone.
+    pub(crate) fn progress(&mut self, context: &mut Context<'_>, session: SessionId, status: u16, body: Option<Body>) {
+        let Some(call) = self.by_session.get(&session).and_then(|id| self.calls.get_mut(id)) else { return };
+        let State::Forking { several, early, .. } = &mut call.state else { return };
+        let (status, body) = if *several { (180, None) } else { (status, body) };
+        if *early == Some(status) && body.is_none() {
+            return;
+        }
+        *early = Some(status);
+        let _ = context.endpoint.ring(context.now.instant, call.caller, status, body);
+        self.changed.extend([call.from.clone(), call.to.clone()]);
+    }
+
+    /// 2xx of a called phone: the first wins.
+    pub(crate) fn answered(&mut self, context: &mut Context<'_>, session: SessionId, body: Option<Body>) {
+        let Some(&id) = self.by_session.get(&session) else {
+            // its 2xx crossed our CANCEL
+            return context.end(session, Some(ELSEWHERE));
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let State::Forking { branches, offer, .. } = &mut call.state else { return };
+        let others: Vec<SessionId> = branches.iter().copied().filter(|&branch| branch != session).collect();
+        let offer = offer.clone();
+        let since = context.now.instant;
+        call.state = State::Talking {
+            callee: session,
+            since,
+            caller_sdp: Some(offer),
+            callee_sdp: body.clone(),
+            offering: None,
+        };
+        let (caller, line) = (call.caller, format!("{} and {} talk", call.from, call.to));
+        self.changed.extend([call.from.clone(), call.to.clone()]);
+        for other in others {
+            self.by_session.remove(&other);
+            context.end(other, Some(ELSEWHERE));
+        }
+        if context.endpoint.answer(since, caller, body).is_err() {
+            self.finish(context, id, None, "the caller was gone");
+        } else {
+            context.log(&line);
+        }
+    }
+
+    /// A new offer within the call: hold, resume, another codec.
+    pub(crate) fn reoffered(&mut self, context: &mut Context<'_>, session: SessionId, offer: Option<Body>) {
+        let now = context.now.instant;
+        let Some(call) = self.by_session.get(&session).and_then(|id| self.calls.get_mut(id)) else {
+            let _ = context.endpoint.refuse_offer(now, session, 481);
+            return;
+        };
+        match &mut call.state {
+            State::Talking { callee, caller_sdp, callee_sdp, offering, .. } => {
+                let other = if session == call.caller { *callee } else { call.caller };
+                let Some(offer) = offer else {
+                    // asked for an offer: what the other side last said of itself; the answer comes with the ACK
+                    let last = if session == call.caller { callee_sdp.clone() } else { caller_sdp.clone() };
+                    if offering.is_some() || last.is_none() {
+                        let _ = context.endpoint.refuse_offer(now, session, 491);
+                    } else {
+                        let _ = context.endpoint.answer_offer(now, session, last);
+                    }
+                    return;
+                };
+                let passed_on = if offering.is_some() {
+                    Err(Misuse::OfferPending)
+                } else {
+                    context.endpoint.reoffer(now, other, Some(offer.clone()))
+                };
+                match passed_on {
+                    Ok(()) => {
+                        *offering = Some(session);
+                        *(if session == call.caller { caller_sdp } else { callee_sdp }) = Some(offer);
+                    }
+                    // both have put on hold in the same moment: section 14.2, the one who has to wait asks again
+                    Err(_) => {
+                        let _ = context.endpoint.refuse_offer(now, session, 491);
+                    }
+                }
+            }
+            State::Playing { player, .. } => match player.describe(context, offer.as_ref()) {
+                Ok(body) => {
+                    let _ = context.endpoint.answer_offer(now, session, Some(body));
+                }
+                Err(error) => {
+                    let _ = context.endpoint.refuse_offer(now, session, refusal(&error).0);
+                }
+            },
+            State::Forking { .. } | State::Binding { .. } => {
+                let _ = context.endpoint.refuse_offer(now, session, 491);
+            }
+        }
+    }
+
+    /// The answer to an offer that was passed on.
+    pub(crate) fn offer_answered(
+        &mut self,
+        context: &mut Context<'_>,
+        session: SessionId,
+        result: Result<Option<Body>, (u16, String)>,
+    ) {
+        let Some(&id) = self.by_session.get(&session) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let State::Talking { caller_sdp, callee_sdp, offering, .. } = &mut call.state else { return };
+        let origin = offering.take();
+        match result {
+            Ok(body) => {
+                if body.is_some() {
+                    *(if session == call.caller { caller_sdp } else { callee_sdp }) = body.clone();
+                }
+                if let Some(origin) = origin {
+                    let _ = context.endpoint.answer_offer(context.now.instant, origin, body);
+                }
+            }
+            Err((status, _)) => {
+                let status = match status {
+                    300..=399 | 401 | 407 => 488,
+                    // section 12.2.1.2: the dialog is gone, and with it the call
+                    408 | 481 => return self.finish(context, id, Some(session), "the other side was gone"),
+                    other => other,
+                };
+                if let Some(origin) = origin {
+                    let _ = context.endpoint.refuse_offer(context.now.instant, origin, status);
+                }
+            }
+        }
+    }
+
+    /// ACK of our 2xx.
+    pub(crate) fn confirmed(&mut self, context: &mut Context<'_>, session: SessionId, body: Option<Body>) {
+        let Some(&id) = self.by_session.get(&session) else { return };
+        let (Some(call), Some(body)) = (self.calls.get_mut(&id), body) else { return };
+        match &mut call.state {
+            State::Talking { callee, caller_sdp, callee_sdp, .. } => {
+                // the answer to the other's description: tell the other if it is news
+                let (other, mine) =
+                    if session == call.caller { (*callee, caller_sdp) } else { (call.caller, callee_sdp) };
+                if mine.as_ref() != Some(&body) {
+                    *mine = Some(body.clone());
+                    let _ = context.endpoint.reoffer(context.now.instant, other, Some(body));
+                }
+            }
+            State::Playing { player, .. } if player.offered => {
+                if player.accept(context, &body).is_err() {
+                    self.finish(context, id, None, "its answer could not be used");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn info(&mut self, context: &mut Context<'_>, session: SessionId, body: Option<Body>) {
+        let Some(call) = self.by_session.get(&session).and_then(|id| self.calls.get(id)) else { return };
+        if let (State::Talking { callee, .. }, Some(body)) = (&call.state, body) {
+            let other = if session == call.caller { *callee } else { call.caller };
+            let _ = context.endpoint.info(context.now.instant, other, body);
+        }
+    }
+
+    pub(crate) fn ended(&mut self, context: &mut Context<'_>, session: SessionId, why: &Ended) {
+        let Some(&id) = self.by_session.get(&session) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let State::Forking { branches, refusals, .. } = &mut call.state
+            && session != call.caller
+        {
+            self.by_session.remove(&session);
+            branches.retain(|&branch| branch != session);
+            refusals.push(match why {
+                Ended::Refused { status, .. } | Ended::Failed { status, .. } => *status,
+                Ended::Local | Ended::Remote { .. } => 480,
+            });
+            // section 16.7: a global refusal speaks for all phones of the user
+            let declined = refusals.iter().any(|status| *status >= 600);
+            if branches.is_empty() || declined {
+                let status = combined(refusals);
+                self.give_up(context, id, status);
+            }
+            return;
+        }
+        let reason = match why {
+            Ended::Remote { reason } => reason.clone(),
+            _ => None,
+        };
+        let who = if session == call.caller { "by the caller" } else { "by the called" };
+        self.finish_with(context, id, Some(session), reason.as_deref(), who);
+    }
+
+    // media of our own numbers
+
+    pub(crate) fn media_bound(
+        &mut self,
+        context: &mut Context<'_>,
+        media: MediaId,
+        result: Result<SocketAddr, String>,
+    ) {
+        let found =
+            self.calls.iter_mut().find(|(_, c)| matches!(&c.state, State::Binding { media: m, .. } if *m == media));
+        // the caller may have given up since: the sockets were released then
+        let Some((&id, call)) = found else { return };
+        let State::Binding { number, offer, peer, .. } = &call.state else { return };
+        let rtp = match result {
+            Ok(rtp) => rtp,
+            Err(why) => {
+                context.log(&format!("no media port for {}: {why}", call.to));
+                return self.give_up(context, id, 503);
+            }
+        };
+        let (number, offer, peer) = (*number, offer.clone(), *peer);
+        let mut player = Player::new(media, number, rtp, peer, context.chance.u32());
+        let described = player.describe(context, offer.as_ref());
+        let caller = call.caller;
+        call.state = State::Playing { player: Box::new(player), since: context.now.instant };
+        self.changed.insert(call.from.clone());
+        match described {
+            Ok(body) => {
+                let line = format!("{} listens to {}", call.from, call.to);
+                context.log(&line);
+                if context.endpoint.answer(context.now.instant, caller, Some(body)).is_err() {
+                    self.finish(context, id, Some(caller), "the caller was gone");
+                }
+            }
+            Err(error) => {
+                let (status, headers) = refusal(&error);
+                context.reject(caller, status, headers);
+                self.finish(context, id, Some(caller), "its offer could not be used");
+            }
+        }
+    }
+
+    pub(crate) fn media_event(&mut self, context: &mut Context<'_>, event: media::Event) {
+        let (stream, why) = match event {
+            media::Event::Silent { stream, seconds } if seconds >= numbers::MAX_SILENCE => {
+                (stream, "nothing was heard of the caller")
+            }
+            media::Event::Refused(media::Command::Add(stream) | media::Command::Replace(stream)) => {
+                (stream.id(), "the media engine refused")
+            }
+            // what is handed back is freed here, off the media thread
+            _ => return,
+        };
+        let found = self
+            .calls
+            .iter()
+            .find(|(_, c)| matches!(&c.state, State::Playing { player, .. } if player.media.0 == stream.0));
+        if let Some((&id, _)) = found {
+            self.finish(context, id, None, why);
+        }
+    }
+
+    // time
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.calls.values().map(|call| call.deadline()).min()
+    }
+
+    pub(crate) fn expire(&mut self, context: &mut Context<'_>) {
+        let due: Vec<u64> =
+            self.calls.iter().filter(|(_, c)| c.deadline() <= context.now.instant).map(|(&id, _)| id).collect();
+        for id in due {
+            match self.calls.get(&id).map(|c| &c.state) {
+                Some(State::Forking { .. }) => self.give_up(context, id, 480),
+                Some(State::Binding { .. }) => self.give_up(context, id, 503),
+                _ => self.finish(context, id, None, "it was forgotten"),
+            }
+        }
+    }
+
+    /// Ends every call.
+    pub(crate) fn end_all(&mut self, context: &mut Context<'_>) {
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            match self.calls.get(&id).map(|c| &c.state) {
+                Some(State::Forking { .. } | State::Binding { .. }) => self.give_up(context, id, 503),
+                _ => self.finish(context, id, None, "the PBX stops"),
+            }
+        }
+    }
+
+    // for the watchers
+
+    /// Users whose dialogs have changed since the last time, and the dialogs that have ended since.
+    pub(crate) fn take_changes(&mut self) -> (BTreeSet<String>, Vec<(String, Dialog)>) {
+        (std::mem::take(&mut self.changed), std::mem::take(&mut self.ended))
+    }
+
+    /// The calls of a user as RFC 4235 sees them, from his phones' side.
+    pub(crate) fn dialogs(
+        &self,
+        endpoint: &Endpoint,
+        host: &str,
+        user: &str,
+        names: impl Fn(&str) -> String,
+    ) -> Vec<Dialog> {
+        self.calls
+            .iter()
+            .flat_map(|(id, call)| call.dialogs(*id, endpoint, host, &names))
+            .filter(|(of, _)| of == user)
+            .map(|(_, dialog)| dialog)
+            .collect()
+    }
+
+    fn put(&mut self, call: Call) {
+        self.last += 1;
+        self.by_session.insert(call.caller, self.last);
+        if let State::Forking { branches, .. } = &call.state {
+            self.by_session.extend(branches.iter().map(|&branch| (branch, self.last)));
+        }
+        self.changed.extend([call.from.clone(), call.to.clone()]);
+        self.calls.insert(self.last, call);
+    }
+
+    /// An INVITE that comes to nothing: the phones stop ringing, the caller gets `status`.
+    fn give_up(&mut self, context: &mut Context<'_>, id: u64, status: u16) {
+        let Some(caller) = self.calls.get(&id).map(|call| call.caller) else { return };
+        context.reject(caller, status, Headers::new());
+        self.finish(context, id, Some(caller), &format!("answered {status}"));
+    }
+
+    fn finish(&mut self, context: &mut Context<'_>, id: u64, gone: Option<SessionId>, why: &str) {
+        self.finish_with(context, id, gone, None, why);
+    }
+
+    /// Takes the call out of the table first, so that what its sessions still say finds nothing, then ends every session but `gone`.
+    fn finish_with(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        gone: Option<SessionId>,
+        reason: Option<&str>,
+        why: &str,
+    ) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let host = context.site.sip.to_string();
+        let names = |number: &str| shown_name(context, number);
+        let last: Vec<_> = call.dialogs(id, context.endpoint, &host, &names);
+        self.ended
+            .extend(last.into_iter().map(|(user, dialog)| (user, Dialog { state: DialogState::Terminated, ..dialog })));
+        let Some(call) = self.calls.remove(&id) else { return };
+        self.by_session.retain(|_, of| *of != id);
+        self.changed.extend([call.from.clone(), call.to.clone()]);
+        let mut sessions = vec![call.caller];
+        let mut lasted = None;
+        match &call.state {
+            State::Forking { branches, .. } => sessions.extend(branches),
+            State::Talking { callee, since, .. } => {
+                sessions.push(*callee);
+                lasted = Some(*since);
+            }
+            State::Binding { media, .. } => context.outputs.push_back(Output::ReleaseMedia { id: *media }),
+            State::Playing { player, since } => {
+                player.stop(context);
+                lasted = Some(*since);
+            }
+        }
+        for session in sessions.into_iter().filter(|&session| Some(session) != gone) {
+            context.end(session, reason);
+        }
+        let lasted = lasted.map_or(String::new(), |since| {
+            format!(" after {} s", context.now.instant.saturating_duration_since(since).as_secs())
+        });
+        context.log(&format!("call {} to {} ended{lasted}: {why}", call.from, call.to));
+    }
+
+    /// The name in the user's record, else the one that his phone wrote, else his number (`office.user.05`).
+    fn caller_name(&self, context: &Context<'_>, from: &str, request: &Request) -> String {
+        let stored = context.users.get(from).map(|user| user.display_name.as_str()).unwrap_or_default();
+        if !stored.is_empty() {
+            return stored.to_owned();
+        }
+        let written = request.headers.from().and_then(|from| from.display_name).unwrap_or_default();
+        let plain: String = written.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        if plain.trim().is_empty() { from.to_owned() } else { plain.trim().to_owned() }
+    }
+}
+
+impl Call {
+    fn deadline(&self) -> Instant {
+        match &self.state {
+            State::Forking { no_answer_at, .. } => *no_answer_at,
+            State::Binding { give_up_at, .. } => *give_up_at,
+            State::Talking { since, .. } | State::Playing { since, .. } => *since + MAX_DURATION,
+        }
+    }
+
+    /// The caller's dialog and, unless the PBX itself answers, the called user's.
+    fn dialogs(
+        &self,
+        id: u64,
+        endpoint: &Endpoint,
+        host: &str,
+        names: &dyn Fn(&str) -> String,
+    ) -> Vec<(String, Dialog)> {
+        let (state, called) = match &self.state {
+            State::Forking { branches, early, .. } => {
+                let state = if early.is_some() { DialogState::Early } else { DialogState::Trying };
+                (state, Some(if branches.len() == 1 { branches.first().copied() } else { None }))
+            }
+            State::Talking { callee, .. } => (DialogState::Confirmed, Some(Some(*callee))),
+            State::Binding { .. } => (DialogState::Trying, None),
+            State::Playing { .. } => (DialogState::Confirmed, None),
+        };
+        let dialog = |direction, side: &str, session: Option<SessionId>, number: &str, name: String| {
+            // our local tag is the phone's remote tag
+            let ids = session.and_then(|session| endpoint.dialog(session));
+            let tag = |tag: &String| Some(tag.clone()).filter(|tag| !tag.is_empty());
+            Dialog {
+                id: format!("{id}{side}"),
+                call_id: ids.as_ref().map(|ids| ids.call_id.clone()),
+                local_tag: ids.as_ref().and_then(|ids| tag(&ids.remote_tag)),
+                remote_tag: ids.as_ref().and_then(|ids| tag(&ids.local_tag)),
+                direction: Some(direction),
+                state,
+                remote_identity: offhook_sip::Uri::sip(number, host).map(|uri| uri.to_string()),
+                remote_display: Some(name),
+            }
+        };
+        let mut dialogs =
+            vec![(self.from.clone(), dialog(Direction::Initiator, "a", Some(self.caller), &self.to, names(&self.to)))];
+        if let Some(session) = called {
+            dialogs.push((self.to.clone(), dialog(Direction::Recipient, "b", session, &self.from, self.name.clone())));
+        }
+        dialogs
+    }
+}
+
+fn shown_name(context: &Context<'_>, number: &str) -> String {
+    context.users.get(number).map_or(number, |user| user.shown_name()).to_owned()
+}
+
+/// One final status for the caller out of those of the phones.
+fn combined(refusals: &[u16]) -> u16 {
+    if let Some(&global) = refusals.iter().find(|&&status| status >= 600) {
+        return global;
+    }
+    let own_word = |status: &u16| match *status {
+        300..=399 | 401 | 404 | 407 | 408 | 410 | 481 | 487 => 480,
+        503 => 480,
+        other => other,
+    };
+    refusals.iter().map(own_word).min().unwrap_or(480)
+}
+
+fn refusal(error: &SdpError) -> (u16, Headers) {
+    match error {
+        SdpError::Malformed(line, what) => (400, warning(399, &format!("SDP line {line}: {what}"))),
+        SdpError::NotAcceptable(code, text) => (488, warning(*code, text)),
+    }
+}
+
+/// RFC 3261 section 20.43.
+fn warning(code: u16, text: &str) -> Headers {
+    let plain: String = text.chars().filter(|c| !c.is_control() && *c != '"' && *c != '\\').take(120).collect();
+    let mut headers = Headers::new();
+    headers.push("Warning", format!("{code} pbx \"{plain}\""));
+    headers
+}
+trait Tmp {
+    fn invite_tmp(
+        &mut self,
+        now: Instant,
+        from: offhook_sip::IdentityId,
+        target: offhook_sip::Uri,
+        via: Option<(offhook_sip::FlowId, SocketAddr)>,
+        offer: Option<Body>,
+        headers: Headers,
+    ) -> Result<SessionId, Misuse>;
+}
+impl Tmp for Endpoint {
+    fn invite_tmp(
+        &mut self,
+        now: Instant,
+        from: offhook_sip::IdentityId,
+        target: offhook_sip::Uri,
+        _via: Option<(offhook_sip::FlowId, SocketAddr)>,
+        offer: Option<Body>,
+        headers: Headers,
+    ) -> Result<SessionId, Misuse> {
+        self.invite(now, from, target, offer, headers)
+    }
+}
