@@ -56,9 +56,7 @@ impl AudioFormat {
     /// How long `periods` periods last, exact to the nanosecond so that a beat made of it does not drift.
     pub fn duration_of(self, periods: u64) -> Duration {
         let samples = u128::from(periods) * self.period as u128;
-        let nanos = (samples * 1_000_000_000)
-            .checked_div(u128::from(self.rate))
-            .unwrap_or(0);
+        let nanos = (samples * 1_000_000_000).checked_div(u128::from(self.rate)).unwrap_or(0);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
@@ -149,23 +147,11 @@ mod tests {
 
     #[test]
     fn periods_of_an_odd_rate_do_not_drift() {
-        let format = AudioFormat {
-            rate: 44_100,
-            period: 441,
-            periods: 3,
-        };
+        let format = AudioFormat { rate: 44_100, period: 441, periods: 3 };
         assert_eq!(format.duration(), Duration::from_millis(10));
-        let odd = AudioFormat {
-            rate: 11_025,
-            period: 100,
-            periods: 3,
-        };
+        let odd = AudioFormat { rate: 11_025, period: 100, periods: 3 };
         assert_eq!(odd.duration_of(11_025), Duration::from_secs(100));
-        let none = AudioFormat {
-            rate: 0,
-            period: 100,
-            periods: 3,
-        };
+        let none = AudioFormat { rate: 0, period: 100, periods: 3 };
         assert_eq!(none.duration(), Duration::ZERO);
     }
 }

@@ -5,6 +5,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod audio;
+pub mod debounce;
+pub mod matrix;
 pub mod panel;
+pub mod sim;
 pub use audio::*;
 pub use panel::*;

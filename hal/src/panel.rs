@@ -84,11 +84,7 @@ impl Key {
             Self::Soft(number) => format!("soft{number}"),
             Self::Line(number) => format!("line{number}"),
             Self::Lamp(number) => format!("key{number}"),
-            named => NAMED_KEYS
-                .iter()
-                .find(|(key, _)| *key == named)
-                .map_or("", |(_, name)| name)
-                .to_owned(),
+            named => NAMED_KEYS.iter().find(|(key, _)| *key == named).map_or("", |(_, name)| name).to_owned(),
         }
     }
 
@@ -125,12 +121,8 @@ pub enum Lamp {
     Headset,
 }
 
-const NAMED_LAMPS: [(Lamp, &str); 4] = [
-    (Lamp::Message, "message"),
-    (Lamp::Mute, "mute"),
-    (Lamp::Speaker, "speaker"),
-    (Lamp::Headset, "headset"),
-];
+const NAMED_LAMPS: [(Lamp, &str); 4] =
+    [(Lamp::Message, "message"), (Lamp::Mute, "mute"), (Lamp::Speaker, "speaker"), (Lamp::Headset, "headset")];
 
 impl Lamp {
     /// The bench name.
@@ -138,11 +130,7 @@ impl Lamp {
         match self {
             Self::Line(number) => format!("line{number}"),
             Self::Key(number) => format!("key{number}"),
-            named => NAMED_LAMPS
-                .iter()
-                .find(|(lamp, _)| *lamp == named)
-                .map_or("", |(_, name)| name)
-                .to_owned(),
+            named => NAMED_LAMPS.iter().find(|(lamp, _)| *lamp == named).map_or("", |(_, name)| name).to_owned(),
         }
     }
 
@@ -151,9 +139,7 @@ impl Lamp {
         if let Some((lamp, _)) = NAMED_LAMPS.iter().find(|(_, known)| *known == name) {
             return Some(*lamp);
         }
-        numbered(name, "line", LINES)
-            .map(Self::Line)
-            .or_else(|| numbered(name, "key", u8::MAX).map(Self::Key))
+        numbered(name, "line", LINES).map(Self::Line).or_else(|| numbered(name, "key", u8::MAX).map(Self::Key))
     }
 }
 
@@ -185,14 +171,7 @@ pub enum Pattern {
 
 impl Pattern {
     /// Every pattern, in the order of the enum.
-    pub const ALL: [Self; 6] = [
-        Self::Off,
-        Self::On,
-        Self::Slow,
-        Self::Fast,
-        Self::Flutter,
-        Self::Wink,
-    ];
+    pub const ALL: [Self; 6] = [Self::Off, Self::On, Self::Slow, Self::Fast, Self::Flutter, Self::Wink];
 
     /// `off`, `on`, `slow`, `fast`, `flutter`, `wink`
     pub fn name(self) -> &'static str {
@@ -223,11 +202,7 @@ impl Pattern {
     pub fn next_change(self, elapsed: Duration) -> Option<Duration> {
         let (on, off) = self.cycle()?;
         let position = within(elapsed, on + off);
-        Some(if position < on {
-            on - position
-        } else {
-            on + off - position
-        })
+        Some(if position < on { on - position } else { on + off - position })
     }
 
     /// Time lit and time dark of the blinking ones.
@@ -245,10 +220,7 @@ impl Pattern {
 
 /// The remainder of `elapsed` in a cycle, to the nanosecond.
 fn within(elapsed: Duration, cycle: Duration) -> Duration {
-    let rest = elapsed
-        .as_nanos()
-        .checked_rem(cycle.as_nanos())
-        .unwrap_or(0);
+    let rest = elapsed.as_nanos().checked_rem(cycle.as_nanos()).unwrap_or(0);
     Duration::from_nanos(u64::try_from(rest).unwrap_or(0))
 }
 
@@ -328,8 +300,8 @@ mod tests {
     #[test]
     fn names_that_are_nearly_right_are_refused() {
         for name in [
-            "", "10", "a", "A", "soft0", "soft5", "line5", "line01", "key0", "key256", "key",
-            "key+1", "key1 ", "Hold", "volume", "digit1", "²",
+            "", "10", "a", "A", "soft0", "soft5", "line5", "line01", "key0", "key256", "key", "key+1", "key1 ", "Hold",
+            "volume", "digit1", "²",
         ] {
             assert_eq!(Key::from_name(name), None, "{name}");
         }
@@ -340,10 +312,7 @@ mod tests {
 
     #[test]
     fn every_lamp_and_pattern_is_found_by_its_name() {
-        let lamps = (1..=4)
-            .map(Lamp::Line)
-            .chain((1..=255).map(Lamp::Key))
-            .chain(NAMED_LAMPS.map(|(lamp, _)| lamp));
+        let lamps = (1..=4).map(Lamp::Line).chain((1..=255).map(Lamp::Key)).chain(NAMED_LAMPS.map(|(lamp, _)| lamp));
         for lamp in lamps {
             assert_eq!(Lamp::from_name(&lamp.name()), Some(lamp));
         }
