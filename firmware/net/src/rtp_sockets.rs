@@ -1,8 +1,8 @@
 //! RTP/RTCP socket pairs in a fixed table, for a media thread: nothing here allocates, locks or waits after binding.
 
-use rustix::event::{PollFd, PollFlags};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
 
 /// Pairs at most in one table.
 pub const MAX_PAIRS: usize = 16;
@@ -98,12 +98,9 @@ impl RtpSockets {
         })
     }
 
-    /// Poll entries for every socket, in the order that [`Self::receive`] visits them.
-    pub fn poll_fds(&self) -> impl Iterator<Item = PollFd<'_>> {
-        self.slots
-            .iter()
-            .flatten()
-            .flat_map(|(_, pair)| [PollFd::new(&pair.rtp, PollFlags::IN), PollFd::new(&pair.rtcp, PollFlags::IN)])
+    /// The descriptors to poll for reading.
+    pub fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        self.slots.iter().flatten().flat_map(|(_, pair)| [pair.rtp.as_raw_fd(), pair.rtcp.as_raw_fd()])
     }
 
     /// Takes what has arrived, at most `limit` datagrams a socket so that a flood cannot hold up the beat:

@@ -1,0 +1,67 @@
+//! What the machine says about itself: MAC address, serial number, board folder.
+
+use offhook_board::Board;
+use offhook_phone::account::template::Device;
+use std::fs;
+use std::path::Path;
+
+/// Reads the board: a built-in name, or a folder with `board.toml`.
+pub(crate) fn board(name: &str) -> Result<Board, String> {
+    let folder = Path::new(name);
+    let (place, text) = if let Some(text) = Board::built_in(name) {
+        (name.to_owned(), text.to_owned())
+    } else {
+        let path = if folder.is_dir() { folder.join("board.toml") } else { folder.to_owned() };
+        let text = fs::read_to_string(&path).map_err(|error| {
+            format!("no board {name}: {}: {error}; `laptop` needs no hardware, a folder must hold a board.toml", path.display())
+        })?;
+        (path.display().to_string(), text)
+    };
+    Board::parse(&text).map_err(|error| format!("{place}, line {}: {}", error.line, error.reason))
+}
+
+/// For templates in provisioning URLs.
+pub(crate) fn device(board: &Board) -> Device {
+    Device {
+        mac: mac().unwrap_or_else(|| "000000000000".into()),
+        model: board.model.clone(),
+        serial: serial(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    }
+}
+
+/// 12 hex digits of the first wired interface, else of the first one there is.
+fn mac() -> Option<String> {
+    let mut interfaces: Vec<_> = fs::read_dir("/sys/class/net")
+        .ok()?
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let mac: String = fs::read_to_string(path.join("address")).ok()?.trim().replace(':', "").to_lowercase();
+            let usable = mac.len() == 12 && mac.bytes().any(|b| b != b'0');
+            let name = path.file_name()?.to_str()?.to_owned();
+            // Interfaces with a device behind them before bridges and tunnels, wired before wireless, then by name.
+            let rank = (!path.join("device").exists(), path.join("wireless").exists());
+            usable.then_some((rank, name, mac))
+        })
+        .collect();
+    interfaces.sort();
+    interfaces.into_iter().next().map(|(_, _, mac)| mac)
+}
+
+fn serial() -> String {
+    fs::read_to_string("/proc/device-tree/serial-number")
+        .map(|text| text.trim_matches(['\0', '\n', ' ']).to_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_board_names_the_place_and_the_remedy() {
+        let error = board("/nowhere/at/all").unwrap_err();
+        assert!(error.contains("/nowhere/at/all") && error.contains("laptop"), "{error}");
+    }
+}

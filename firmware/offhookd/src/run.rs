@@ -1,0 +1,477 @@
+//! The loop: one input at a time into the machine, each output performed by one call.
+
+use crate::args::Args;
+use crate::bench::{self, BenchInput};
+use crate::control_server::{self, ControlInput};
+use crate::media_thread::{self, FromMedia, MediaThread, ToMedia};
+use crate::panel::{PanelThread, ToPanel};
+use crate::screen::ScreenThread;
+use crate::{device, sound};
+use offhook_board::{Board, PanelWiring};
+use offhook_hal::PanelEvent;
+use offhook_net::flows::{FlowEvent, Flows};
+use offhook_net::resolve::Resolver;
+use offhook_net::rtp_sockets::Pair;
+use offhook_net::store::{Folder, Store, StoreThread};
+use offhook_net::{clock, fetch};
+use offhook_phone::account::provisioner::{FetchError, FetchResponse};
+use offhook_phone::sip::{Answer, ResolveId};
+use offhook_phone::{
+    Command, CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId,
+};
+use offhook_tui::Reaction;
+use std::collections::{BTreeSet, HashMap};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::{spawn_blocking, spawn_local};
+
+/// Command ids of the screen; those of control clients begin above.
+const SCREEN_COMMANDS: u64 = 1;
+/// Ids that one control client may use.
+const CLIENT_COMMANDS: u64 = 1 << 32;
+/// Between two tries to open a lost sound device.
+const REOPEN: Duration = Duration::from_secs(2);
+/// A phone that cannot say goodbye ends anyway.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Answers to questions that the machine asked of the world, and what other threads saw.
+enum Happened {
+    Resolved(ResolveId, Answer),
+    Fetched(PhoneFetchId, Result<FetchResponse, FetchError>),
+    Panel(PanelEvent),
+    Screen(Reaction),
+    Sound(Result<sound::Sound, String>),
+}
+
+struct Daemon {
+    phone: Phone,
+    flows: Flows,
+    resolver: Resolver,
+    happened: mpsc::Sender<Happened>,
+    media: MediaThread,
+    panel: PanelThread,
+    screen: Option<ScreenThread>,
+    store: StoreThread,
+    clients: HashMap<u64, Client>,
+    to_serve: BTreeSet<u64>,
+    bench: broadcast::Sender<String>,
+    bound: Vec<(MediaId, Result<SocketAddr, String>)>,
+    timeout: Option<Instant>,
+    shown: Option<u64>,
+    next_command: u64,
+    seed: u64,
+    stopped: bool,
+    args: Rc<Args>,
+    board: Rc<Board>,
+}
+
+struct Client {
+    session: offhook_api::Session,
+    writer: mpsc::Sender<Vec<u8>>,
+}
+
+fn now() -> Now {
+    Now { instant: Instant::now(), wall: clock::wall() }
+}
+
+/// A descriptor that somebody else owns, for waiting on it.
+struct Borrowed(Arc<OwnedFd>);
+impl AsRawFd for Borrowed {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), String> {
+    let board = device::board(&args.board)?;
+    let state = args.state.display();
+    let folder = Folder::open(&args.state)
+        .map_err(|error| format!("cannot use the state folder {state}: {error}; name another one with --state"))?;
+    let mut store = Store::new(folder);
+    let records = store.load().map_err(|error| format!("cannot read the state folder {state}: {error}"))?;
+    let store = StoreThread::spawn(store).map_err(|error| format!("cannot start: {error}"))?;
+    let mut accounts = Vec::new();
+    for path in &args.accounts {
+        let bytes = std::fs::read(path).map_err(|error| format!("--account {}: {error}", path.display()))?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        accounts.push((name, bytes));
+    }
+
+    media_thread::lock_memory();
+    let (args, board) = (Rc::new(args), Rc::new(board));
+    let sound = sound::open(&args.audio, &board, &args.state)
+        .map_err(|error| format!("{error}; name another device with --audio, or none"))?;
+    let media = MediaThread::start(sound.audio).map_err(|error| format!("cannot start sound: {error}"))?;
+
+    let (happened, mut happened_in) = mpsc::channel(256);
+    let panel_events = happened.clone();
+    let panel = PanelThread::start(&board, move |event| {
+        let _ = panel_events.blocking_send(Happened::Panel(event));
+    })?;
+    let (flow_events, mut flows_in) = mpsc::channel(1024);
+    let (control, mut control_in) = mpsc::channel(64);
+    if let Some(address) = args.control {
+        control_server::listen(address, control).await.map_err(|error| {
+            format!("cannot listen on {address} for the control API: {error}; choose another --control, or off")
+        })?;
+    }
+    let (bench_inputs, mut bench_in) = mpsc::channel(64);
+    let bench = broadcast::Sender::new(1024);
+    if let Some(path) = &args.bench {
+        bench::listen(path, bench_inputs, bench.clone())
+            .map_err(|error| format!("--bench {}: {error}", path.display()))?;
+    }
+
+    let seed = clock::seed().map_err(|error| format!("no randomness: {error}"))?;
+    let phone = Phone::new(PhoneConfig {
+        device: device::device(&board),
+        version: env!("CARGO_PKG_VERSION").into(),
+        provision: args.provision.clone(),
+        insecure_provisioning: args.insecure_provisioning,
+        accounts,
+        records,
+        lamps: panel.lamps.clone(),
+        engine_rate: media.rate,
+        seed,
+        bell: panel.has_bell,
+    });
+    let notify = AsyncFd::with_interest(Borrowed(Arc::clone(&media.notify)), Interest::READABLE)
+        .map_err(|error| format!("cannot start: {error}"))?;
+    let mut daemon = Daemon {
+        phone,
+        flows: Flows::new(flow_events),
+        resolver: Resolver::from_system(),
+        happened,
+        media,
+        panel,
+        screen: None,
+        store,
+        clients: HashMap::new(),
+        to_serve: BTreeSet::new(),
+        bench,
+        bound: Vec::new(),
+        timeout: None,
+        shown: None,
+        next_command: SCREEN_COMMANDS,
+        seed,
+        stopped: false,
+        args,
+        board,
+    };
+    let broken = |error| format!("cannot watch signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
+
+    daemon.handle(Input::Start);
+    if let Some(text) = sound.notice {
+        tracing::warn!("{text}");
+        daemon.handle(Input::Audio { available: false, text });
+    }
+    if daemon.args.screen {
+        daemon.start_screen()?;
+    } else {
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "ready").and_then(|()| out.flush());
+    }
+    let mut end = None::<Instant>;
+    while !daemon.stopped && end.is_none_or(|end| end > Instant::now()) {
+        let wake = daemon.timeout.into_iter().chain(end).min();
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => end = Some(daemon.stop()),
+            _ = interrupt.recv() => end = Some(daemon.stop()),
+            Ok(mut ready) = notify.readable() => {
+                ready.clear_ready();
+                daemon.media_events();
+            }
+            Some(event) = flows_in.recv() => daemon.flow(&event),
+            Some(what) = happened_in.recv() => if daemon.happened(what) {
+                end = Some(daemon.stop());
+            },
+            Some(input) = bench_in.recv() => daemon.bench(input),
+            Some(input) = control_in.recv() => daemon.control(input),
+            () = sleep_until(wake) => {
+                if daemon.timeout.is_some_and(|at| at <= Instant::now()) {
+                    daemon.handle(Input::Timeout);
+                }
+            }
+        }
+        daemon.serve_clients();
+        daemon.show();
+    }
+    Ok(())
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Daemon {
+    fn stop(&mut self) -> Instant {
+        self.handle(Input::Stop);
+        Instant::now() + STOP_TIMEOUT
+    }
+
+    fn start_screen(&mut self) -> Result<(), String> {
+        let keypad = matches!(self.board.panel, PanelWiring::Keyboard);
+        let happened = self.happened.clone();
+        let react = move |reaction| drop(happened.blocking_send(Happened::Screen(reaction)));
+        let view = self.phone.view(now());
+        let screen = ScreenThread::start(keypad, view, react)
+            .map_err(|error| format!("cannot draw on this terminal: {error}; use --screen off"))?;
+        self.screen = Some(screen);
+        Ok(())
+    }
+
+    /// Gives the screen the newest picture, if there is a newer one.
+    fn show(&mut self) {
+        if let Some(screen) = &self.screen {
+            let version = self.phone.view_version();
+            if self.shown != Some(version) {
+                self.shown = Some(version);
+                screen.show(self.phone.view(now()));
+            }
+        }
+    }
+
+    fn flow(&mut self, event: &FlowEvent) {
+        self.handle(Input::Sip(event.as_input()));
+    }
+
+    fn media_events(&mut self) {
+        self.media.acknowledge();
+        self.media.flush();
+        while let Some(event) = self.media.poll() {
+            match event {
+                FromMedia::Engine(event) => self.handle(Input::Media(event)),
+                FromMedia::Pair(_) | FromMedia::Audio(_) => {}
+                FromMedia::Lost(why) => {
+                    self.handle(Input::Audio { available: false, text: why.into() });
+                    self.reopen();
+                }
+            }
+        }
+    }
+
+    /// Tries to open the sound device until it is back.
+    fn reopen(&self) {
+        let (args, board, happened) = (Rc::clone(&self.args), Rc::clone(&self.board), self.happened.clone());
+        spawn_local(async move {
+            loop {
+                tokio::time::sleep(REOPEN).await;
+                let (choice, board, state) = (args.audio.clone(), (*board).clone(), args.state.clone());
+                let opened = spawn_blocking(move || sound::open(&choice, &board, &state)).await;
+                if let Ok(opened @ Ok(_)) = opened {
+                    let _ = happened.send(Happened::Sound(opened)).await;
+                    return;
+                }
+            }
+        });
+    }
+
+    /// `true`: the user wants to leave.
+    fn happened(&mut self, what: Happened) -> bool {
+        match what {
+            Happened::Resolved(id, answer) => {
+                self.handle(Input::Sip(offhook_phone::sip::Input::Resolved { id, answer }));
+            }
+            Happened::Fetched(id, result) => self.handle(Input::Fetched { id, result }),
+            Happened::Panel(event) => self.handle(Input::Panel(event)),
+            Happened::Screen(Reaction::Command(command)) => {
+                self.next_command += 1;
+                let id = CommandId(self.next_command);
+                self.handle(Input::Command { id, command });
+            }
+            Happened::Screen(Reaction::Quit) => return true,
+            Happened::Screen(Reaction::Redraw | Reaction::Nothing) => {}
+            Happened::Sound(Ok(sound)) => {
+                self.media.send(ToMedia::Audio(sound.audio));
+                self.handle(Input::Audio { available: sound.notice.is_none(), text: sound.notice.unwrap_or_default() });
+            }
+            Happened::Sound(Err(_)) => {}
+        }
+        false
+    }
+
+    fn bench(&mut self, input: BenchInput) {
+        match input {
+            BenchInput::Panel(event) => self.handle(Input::Panel(event)),
+            BenchInput::Ask(question, client) => {
+                let _ = client.send(bench::answer(question, &self.phone.view(now())));
+            }
+        }
+    }
+
+    fn control(&mut self, input: ControlInput) {
+        let client = match input {
+            ControlInput::Opened { client, writer } => {
+                let session = offhook_api::Session::new((client + 1) * CLIENT_COMMANDS);
+                self.clients.insert(client, Client { session, writer });
+                client
+            }
+            ControlInput::Received { client, bytes } => {
+                let view = self.phone.view(now());
+                if let Some(known) = self.clients.get_mut(&client) {
+                    known.session.receive(&bytes, &view);
+                }
+                client
+            }
+            ControlInput::Closed { client } => {
+                self.clients.remove(&client);
+                return;
+            }
+        };
+        self.to_serve.insert(client);
+    }
+
+    /// What control sessions have to say or to ask; apart from `perform`, so that a session's command never meets a
+    /// machine whose outputs are only half performed.
+    fn serve_clients(&mut self) {
+        while let Some(client) = self.to_serve.pop_first() {
+            self.serve(client);
+        }
+    }
+
+    /// Performs what a control session wants, until it wants nothing more.
+    fn serve(&mut self, client: u64) {
+        loop {
+            let Some(known) = self.clients.get_mut(&client) else { return };
+            match known.session.poll() {
+                None => return,
+                Some(offhook_api::Output::Bytes(bytes)) => {
+                    // A client that does not read is cut off, not waited for.
+                    if known.writer.try_send(bytes).is_err() {
+                        self.clients.remove(&client);
+                    }
+                }
+                Some(offhook_api::Output::Command { id, command }) => self.handle(Input::Command { id, command }),
+                Some(offhook_api::Output::Close) => {
+                    self.clients.remove(&client);
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        self.phone.handle(now(), input);
+        self.perform_all();
+        // Binding is done at once here, so its answer is an input of its own.
+        while let Some((id, result)) = self.bound.pop() {
+            self.phone.handle(now(), Input::MediaBound { id, result });
+            self.perform_all();
+        }
+    }
+
+    fn perform_all(&mut self) {
+        loop {
+            match self.phone.poll() {
+                Output::Timeout(at) => {
+                    self.timeout = at;
+                    return;
+                }
+                output => self.perform(output),
+            }
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Timeout(_) => {}
+            Output::Sip(output) => self.perform_sip(output),
+            Output::BindMedia { id, local, range } => {
+                self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let bound = Pair::bind(local, range, (self.seed >> 40) as u16);
+                let result = bound.map(|(pair, address)| {
+                    self.media.send(ToMedia::Insert(id.0, pair));
+                    address
+                });
+                self.bound.push((id, result.map_err(|error| error.to_string())));
+            }
+            Output::ReleaseMedia { id } => self.media.send(ToMedia::Release(id.0)),
+            Output::Media(command) => self.media.send(ToMedia::Engine(command)),
+            Output::Fetch { id, request } => {
+                let happened = self.happened.clone();
+                spawn_local(async move {
+                    let result = spawn_blocking(move || fetch::fetch(&request)).await;
+                    let result = result.unwrap_or_else(|error| Err(FetchError::Other(error.to_string())));
+                    let _ = happened.send(Happened::Fetched(id, result)).await;
+                });
+            }
+            Output::Persist { name, bytes } => self.store.save(name, bytes),
+            Output::Indicate(lamp, pattern) => self.panel.send(ToPanel::Indicate(lamp, pattern)),
+            Output::Ring(on) => self.panel.send(ToPanel::Bell(on)),
+            Output::Route(route) => self.media.send(ToMedia::Route(route)),
+            Output::Notify(event) => self.notify(&event),
+            Output::Done { id, result } => self.done(id, result),
+            Output::Stopped => self.stopped = true,
+        }
+    }
+
+    fn perform_sip(&mut self, output: offhook_phone::sip::Output) {
+        use offhook_phone::sip::Output as Sip;
+        match output {
+            Sip::Open { flow, transport, remote, local_port, .. } => {
+                self.flows.open(flow, transport, remote, local_port);
+            }
+            Sip::Close { flow } => self.flows.close(flow),
+            Sip::Transmit { flow, remote, bytes } => self.flows.transmit(flow, remote, bytes),
+            Sip::Resolve { id, query } => {
+                let (resolver, happened) = (self.resolver.clone(), self.happened.clone());
+                spawn_local(async move {
+                    let answer = resolver.ask(&query).await;
+                    let _ = happened.send(Happened::Resolved(id, answer)).await;
+                });
+            }
+            Sip::Timeout(_) | Sip::Event(_) => {}
+        }
+    }
+
+    fn notify(&mut self, event: &Event) {
+        match event {
+            Event::Notice { level: Level::Error, text } => tracing::error!("{text}"),
+            Event::Notice { level: Level::Warning, text } => tracing::warn!("{text}"),
+            Event::Notice { text, .. } => tracing::info!("{text}"),
+            Event::Provisioned { source, changes, report } => {
+                tracing::info!("{source}: {changes} settings changed\n{report}");
+            }
+            Event::ProvisioningFailed { source, reason } => tracing::warn!("{source}: {reason}"),
+            Event::Registration { account, state } => tracing::info!("account {account}: {state:?}"),
+            Event::Protest(text) => tracing::debug!("{text}"),
+            _ => {}
+        }
+        if let Some(line) = bench::lines(event) {
+            // No client is no error.
+            let _ = self.bench.send(line);
+        }
+        if self.clients.is_empty() {
+            return;
+        }
+        let view = self.phone.view(now());
+        for (client, known) in &mut self.clients {
+            known.session.notify(event, &view);
+            self.to_serve.insert(*client);
+        }
+    }
+
+    fn done(&mut self, id: CommandId, result: Result<(), offhook_phone::Refusal>) {
+        let client = (id.0 / CLIENT_COMMANDS).wrapping_sub(1);
+        let view = self.phone.view(now());
+        if let Some(known) = self.clients.get_mut(&client) {
+            known.session.done(id, result, &view);
+            self.to_serve.insert(client);
+        } else if let Err(refusal) = result {
+            tracing::info!("{refusal}");
+        }
+    }
+}
