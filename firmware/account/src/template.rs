@@ -246,11 +246,10 @@ fn lookup(name: &str, account: Option<&Document>) -> Option<(String, bool)> {
     if let Some(value) = given.filter(|value| !value.is_empty()) {
         return Some((value.to_owned(), secret));
     }
-    match (schema::row(key), given.is_some()) {
-        (_, true) => Some((String::new(), secret)),
-        (Some(_), false) if ["username", "password", "host"].contains(&key) => None,
-        (Some(row), false) => Some((row.default.to_owned(), secret)),
-        (None, false) => None,
+    match schema::row(key) {
+        Some(_) if ["username", "password", "host"].contains(&key) => None,
+        Some(row) => Some((row.default.to_owned(), secret)),
+        None => given.map(|_| (String::new(), secret)),
     }
 }
 
