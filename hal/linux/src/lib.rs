@@ -5,5 +5,7 @@
 
 pub mod alsa_audio;
 mod mixer;
+pub mod wav_handset;
 
 pub use alsa_audio::AlsaAudio;
+pub use wav_handset::WavHandset;
