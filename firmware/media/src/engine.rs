@@ -12,6 +12,7 @@ use crate::rtp::{self, FirstOctet};
 use crate::sdp::Direction;
 use crate::stream::queue::Outgoing;
 use crate::stream::receive::{Arrival, Scratch};
+use crate::stream::report::Heard;
 use crate::stream::{Statistics, Stream, StreamId};
 use crate::telephone_event::{Digit, DigitMethod};
 use crate::tone::Tone;
@@ -19,8 +20,6 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Interval of RTCP reports and statistics.
-const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// Interval of [`Event::Silent`] [s].
 const SILENT_SECONDS: u32 = 5;
 /// Events kept until fetched; half of it only for those that carry boxes.
@@ -140,14 +139,12 @@ struct Place {
     stream: Box<Stream>,
     ear: Ramp,
     mouth: Ramp,
-    looped: bool,
     tone: TonePort,
     /// It talks in this period.
     audible: bool,
     /// Since when nothing comes, and how often that was told.
     silent_since: Instant,
     silent_told: u32,
-    next_report: Instant,
 }
 
 #[derive(Debug)]
@@ -234,7 +231,7 @@ impl Engine {
             Command::Add(stream) => self.add(now, stream),
             Command::Replace(stream) => self.replace(now, stream),
             Command::Remove(id) => match self.index(id) {
-                Some(index) => self.remove(index),
+                Some(index) => self.remove(now, index),
                 None => self.refuse(command),
             },
             Command::Direction(id, direction) => match self.place(id) {
@@ -251,12 +248,7 @@ impl Engine {
                 _ => self.refuse(command),
             },
             Command::Loop(id, closed) => match self.index(id) {
-                Some(index) => {
-                    self.bridges.set(index, index, closed);
-                    if let Some(Some(place)) = self.places.get_mut(index) {
-                        place.looped = closed;
-                    }
-                }
+                Some(index) => self.bridges.set(index, index, closed),
                 None => self.refuse(command),
             },
             Command::ToneTo(id, tone) => {
@@ -296,7 +288,7 @@ impl Engine {
             }
             Command::Report(id) => match self.place(id) {
                 Some(place) => {
-                    place.next_report = now;
+                    place.stream.reporter.hurry(now);
                     self.report(now);
                 }
                 None => self.refuse(command),
@@ -308,22 +300,22 @@ impl Engine {
     /// (RFC 7983) and belongs to the main thread.
     pub fn receive(&mut self, now: Instant, stream: StreamId, rtcp: bool, from: SocketAddr, bytes: &mut [u8]) -> bool {
         let kind = FirstOctet::of(bytes);
-        if matches!(kind, FirstOctet::Stun | FirstOctet::Dtls) {
+        if kind == FirstOctet::Dtls || (kind == FirstOctet::Stun && rtp::is_stun(bytes)) {
             return true;
         }
         let Some(place) = self.place(stream) else { return false };
         if rtcp || (kind == FirstOctet::Rtp && rtp::is_rtcp(bytes)) {
+            if place.stream.receive_rtcp(now, rtcp, from, bytes) == Heard::Bye {
+                self.tell(Event::PeerLeft { stream });
+            }
             return false;
         }
-        let arrival = place.stream.receiver.receive(now, from, bytes);
+        let arrival = place.stream.receive(now, from, bytes);
         if arrival == Arrival::Refused {
             return false;
         }
         place.silent_since = now;
         place.silent_told = 0;
-        if place.stream.symmetric && place.stream.sender.to.is_some() {
-            place.stream.sender.to = Some(from);
-        }
         match arrival {
             Arrival::First => self.tell(Event::Talking { stream, from }),
             Arrival::Digit(digit) => self.tell(Event::Digit { stream, digit }),
@@ -372,12 +364,10 @@ impl Engine {
             stream,
             ear: Ramp::new(1.0),
             mouth: Ramp::new(1.0),
-            looped: false,
             tone: TonePort::new(),
             audible: false,
             silent_since: now,
             silent_told: 0,
-            next_report: now + REPORT_INTERVAL,
         });
     }
 
@@ -395,9 +385,10 @@ impl Engine {
         }
     }
 
-    fn remove(&mut self, index: usize) {
+    fn remove(&mut self, now: Instant, index: usize) {
         self.bridges.clear(index);
         let Some(mut place) = self.places.get_mut(index).and_then(Option::take) else { return };
+        place.stream.report(now, true, &mut self.outgoing);
         for tone in place.tone.clear() {
             self.retire_tone(tone);
         }
@@ -506,10 +497,11 @@ impl Engine {
                 place.silent_told = seconds / SILENT_SECONDS;
             }
             let told = place.silent_told * SILENT_SECONDS;
-            let statistics = (now >= place.next_report).then(|| place.stream.statistics());
-            if statistics.is_some() {
-                place.next_report = now + REPORT_INTERVAL;
+            let due = place.stream.reporter.due(now);
+            if due {
+                place.stream.report(now, false, &mut self.outgoing);
             }
+            let statistics = due.then(|| place.stream.statistics());
             if silent {
                 self.tell(Event::Silent { stream: id, seconds: told });
             }

@@ -210,8 +210,6 @@ pub struct DelayEstimate {
     /// Share of packets by excess delay.
     histogram: Box<[f32]>,
     packets: f32,
-    /// RFC 3550 section 6.4.1 [ms].
-    jitter: f32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -233,7 +231,6 @@ impl DelayEstimate {
             reference: None,
             histogram: vec![0.0; BUCKETS].into_boxed_slice(),
             packets: 0.0,
-            jitter: 0.0,
         }
     }
 
@@ -267,7 +264,6 @@ impl DelayEstimate {
             });
             return 0.0;
         }
-        self.jitter += (difference - self.jitter) / 16.0;
         reference.last = transit;
         reference.smallest = reference.smallest.min(transit);
         let smallest = reference.smallest.min(reference.smallest_before);
@@ -295,11 +291,6 @@ impl DelayEstimate {
             }
         }
         if self.packets == 0.0 { 0.0 } else { BUCKETS as f32 * BUCKET_MS }
-    }
-
-    /// Interarrival jitter (RFC 3550 section 6.4.1) [ms].
-    pub fn jitter(&self) -> f32 {
-        self.jitter
     }
 
     /// The timestamps begin anew (new source); what is known of the network stays.

@@ -68,6 +68,11 @@ impl FirstOctet {
     }
 }
 
+/// True if a datagram that looks like STUN has its magic cookie (RFC 8489 section 5).
+pub fn is_stun(datagram: &[u8]) -> bool {
+    datagram.get(4..8) == Some(&[0x21, 0x12, 0xa4, 0x42])
+}
+
 /// True if a datagram that looks like RTP is RTCP sharing the port (RFC 5761 section 4: packet types 192 to 223).
 pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram.get(1), Some(192..=223))

@@ -4,12 +4,16 @@
 //! `send`, what is received in `receive`, the ring of packets on their way out in `queue`.
 pub(crate) mod queue;
 pub(crate) mod receive;
+pub(crate) mod report;
 pub(crate) mod send;
 
 use crate::sdp::StreamConfig;
-use receive::Receiver;
+use queue::Outgoing;
+use receive::{Arrival, Receiver};
+use report::{Heard, Reporter};
 use send::Sender;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 /// Chosen by the main thread; also names the pair of sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +26,7 @@ pub struct Stream {
     pub(crate) symmetric: bool,
     pub(crate) sender: Sender,
     pub(crate) receiver: Receiver,
+    pub(crate) reporter: Reporter,
 }
 
 /// What is not in the SDP.
@@ -66,6 +71,7 @@ impl Stream {
             symmetric: options.symmetric,
             sender: Sender::new(config, options, engine_rate)?,
             receiver: Receiver::new(config, options, engine_rate)?,
+            reporter: Reporter::new(config.remote_rtcp, &options.cname, options.ssrc),
         }))
     }
 
@@ -74,9 +80,25 @@ impl Stream {
         self.id
     }
 
-    /// Where RTP goes now: the negotiated address, or the latched one.
-    pub(crate) fn destination(&self) -> Option<SocketAddr> {
-        self.sender.to
+    /// One RTP packet; a symmetric stream answers to where it came from.
+    pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Arrival {
+        let time = self.reporter.clock(now);
+        let arrival = self.receiver.receive(now, time, from, datagram);
+        if arrival != Arrival::Refused && self.symmetric && self.sender.to.is_some() {
+            self.sender.to = Some(from);
+        }
+        arrival
+    }
+
+    /// One RTCP datagram; `own_socket` if it did not come to the RTP port.
+    pub(crate) fn receive_rtcp(&mut self, now: Instant, own_socket: bool, from: SocketAddr, datagram: &[u8]) -> Heard {
+        let latch = own_socket && self.symmetric;
+        self.reporter.receive(now, from, latch, datagram, self.sender.ssrc, &mut self.receiver)
+    }
+
+    /// Sends an RTCP report, or with `bye` the last one.
+    pub(crate) fn report(&mut self, now: Instant, bye: bool, out: &mut Outgoing) {
+        self.reporter.send(now, self.id, &self.sender, &mut self.receiver, bye, out);
     }
 
     /// Counters and levels of now.
@@ -93,7 +115,7 @@ impl Stream {
             concealed: receiver.counters.concealed,
             jitter_ms: receiver.jitter(),
             buffer_ms: receiver.delay(),
-            round_trip_ms: None,
+            round_trip_ms: self.reporter.round_trip.map(|time| time.as_secs_f32() * 1000.0),
             level_in: receiver.meter.dbov(),
             level_out: sender.meter.dbov(),
         }
@@ -107,6 +129,7 @@ impl Stream {
         }
         self.sender.take_over(&mut old.sender);
         self.receiver.take_over(&mut old.receiver);
+        self.reporter.take_over(&mut old.reporter);
     }
 }
 

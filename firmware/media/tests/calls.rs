@@ -44,10 +44,130 @@ fn without_jitter_the_engine_adds_at_most_a_packet_and_20_ms() {
                 // The two sound devices begin 3.7 ms apart.
                 let offset = if side == 0 { -3.7 } else { 3.7 };
                 let (ms, likeness) = lag(heard, rate, from, Voice::Vowels, 80.0);
-                assert!(likeness > 0.9, "{codec:?} {rate} side {side}: {likeness}");
+                // Opus keeps the sound, not the wave.
+                let least = if codec == CodecKind::Opus { 0.6 } else { 0.9 };
+                assert!(likeness > least, "{codec:?} {rate} side {side}: {likeness}");
                 let ms = ms + offset;
                 assert!(ms < 40.0, "{codec:?} at {rate} Hz, side {side}: {ms} ms");
             }
+        }
+    }
+}
+
+/// What a lossy call heard, against the same call without loss: the share of the sound's energy that is wrong.
+fn damage(codec: CodecKind, loss: f64) -> (f64, f64) {
+    let heard = |loss| {
+        let mut call = Call::new(codec, [8000, 8000], Network { loss, ..Network::default() });
+        call.voices = [Voice::Vowels; 2];
+        call.run(Duration::from_secs(20));
+        let statistics = call.statistics(1);
+        let share = statistics.lost as f64 / (statistics.lost + statistics.received) as f64;
+        (call.sides[1].heard.clone(), share)
+    };
+    let ((clean, _), (lossy, share)) = (heard(0.0), heard(loss));
+    let (mut wrong, mut all) = (0.0, 1.0);
+    for (a, b) in clean.iter().zip(&lossy) {
+        wrong += (f64::from(*a) - f64::from(*b)).powi(2);
+        all += f64::from(*a).powi(2);
+    }
+    (wrong / all, share)
+}
+
+#[test]
+fn concealment_is_better_than_silence_at_5_and_10_percent_loss() {
+    for codec in [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722] {
+        for loss in [0.05, 0.10] {
+            let (damage, share) = damage(codec, loss);
+            assert!((share - loss).abs() < loss / 2.0, "the network loses {share}");
+            // With silence in the gaps the damage would be the share of packets lost.
+            assert!(damage < share * 0.6, "{codec:?} at {loss}: {damage:.4} of {share:.4}");
+        }
+    }
+}
+
+#[test]
+fn opus_loses_little_of_its_level_at_10_percent_loss() {
+    let mut call = Call::new(CodecKind::Opus, [16_000, 16_000], Network { loss: 0.10, ..Network::default() });
+    call.run(Duration::from_secs(10));
+    let ratio = tone_ratio_db(call.tail(1, Duration::from_secs(8)), 16_000, 1004.0);
+    assert!(ratio > 15.0, "{ratio}");
+}
+
+#[test]
+fn jitter_of_30_ms_with_reordering_is_taken_up_and_the_delay_stays_bounded() {
+    for codec in CodecKind::ALL {
+        let network = Network {
+            jitter: Duration::from_millis(30),
+            duplicates: 0.02,
+            delay: Duration::from_millis(20),
+            ..Network::default()
+        };
+        let mut call = Call::new(codec, [16_000, 16_000], network);
+        call.run(Duration::from_secs(5));
+        let before = call.statistics(0);
+        let mut most: f32 = 0.0;
+        for _ in 0..100 {
+            call.run(Duration::from_millis(200));
+            most = most.max(call.statistics(0).buffer_ms);
+        }
+        let after = call.statistics(0);
+        let (late, received) = (after.late - before.late, after.received - before.received);
+        assert!(late * 100 <= received * 2, "{codec:?}: {late} late of {received}");
+        assert!(after.duplicated > 0 && after.lost == 0);
+        assert!((20.0..=60.0).contains(&most), "{codec:?}: {most} ms");
+        let ratio = tone_ratio_db(call.tail(0, Duration::from_secs(20)), 16_000, 1004.0);
+        assert!(ratio > 15.0, "{codec:?}: {ratio} dB");
+    }
+}
+
+#[test]
+fn the_delay_grows_with_jitter_and_shrinks_when_it_is_over() {
+    let mut call = Call::new(CodecKind::Pcmu, [8000, 8000], Network::default());
+    call.run(Duration::from_secs(5));
+    let calm = call.statistics(1).buffer_ms;
+    call.network.jitter = Duration::from_millis(80);
+    call.run(Duration::from_secs(10));
+    let rough = call.statistics(1).buffer_ms;
+    call.network.jitter = Duration::ZERO;
+    call.run(Duration::from_secs(60));
+    let again = call.statistics(1).buffer_ms;
+    assert!(calm < 25.0 && rough > 60.0 && rough < 120.0 && again < 30.0, "{calm} {rough} {again}");
+}
+
+#[test]
+fn a_burst_after_a_stall_does_not_leave_its_delay_behind() {
+    let mut call = Call::new(CodecKind::Pcmu, [8000, 8000], Network::default());
+    call.run(Duration::from_secs(3));
+    // Everything of one second arrives at once.
+    call.network.delay = Duration::from_secs(1);
+    call.run(Duration::from_millis(980));
+    let at = call.now + Duration::from_millis(20);
+    call.sides[1].inbox.iter_mut().for_each(|packet| packet.at = at);
+    call.network.delay = Duration::ZERO;
+    call.run(Duration::from_secs(1));
+    assert!(call.statistics(1).buffer_ms <= 260.0, "{}", call.statistics(1).buffer_ms);
+    call.run(Duration::from_secs(40));
+    assert!(call.statistics(1).buffer_ms <= 40.0, "{}", call.statistics(1).buffer_ms);
+}
+
+#[test]
+fn clocks_200_ppm_apart_neither_grow_nor_starve_the_buffer_in_ten_minutes() {
+    for drift in [-200i64, 200] {
+        let mut call = Call::new(CodecKind::Pcmu, [8000, 8000], Network::default());
+        call.sides[1].period = Duration::from_nanos((10_000_000 + 10 * drift) as u64);
+        let mut most: f32 = 0.0;
+        for _ in 0..600 {
+            call.run(Duration::from_secs(1));
+            for side in 0..2 {
+                most = most.max(call.statistics(side).buffer_ms);
+            }
+        }
+        assert!(most < 45.0, "{drift} ppm: {most} ms");
+        for side in 0..2 {
+            let statistics = call.statistics(side);
+            assert!(statistics.concealed < 60, "{drift} ppm side {side}: {} pieces of 10 ms", statistics.concealed);
+            let ratio = tone_ratio_db(call.tail(side, Duration::from_secs(60)), 8000, 1004.0);
+            assert!(ratio > 15.0, "{drift} ppm side {side}: {ratio} dB");
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::event_receiver::{EventReceiver, Heard};
 use crate::jitter::{DelayEstimate, Front, Packets, Put};
 use crate::level::Meter;
 use crate::resample::Resampler;
+use crate::rtcp::Reception;
 use crate::rtp::{self, Header};
 use crate::sdp::{Direction, StreamConfig};
 use crate::telephone_event::Digit;
@@ -39,6 +40,9 @@ const CONCEAL_MS: u32 = 60;
 const CONCEAL_OWN_MS: u32 = 500;
 /// A gap in the timestamps longer than this is not played out [ms].
 const GAP_MAX_MS: u32 = 1000;
+/// From this share of lost packets on Opus waits for its redundancy, and how fast that share is forgotten.
+const LOSS_WORTH_WAITING: f32 = 0.02;
+const LOSS_MEMORY: f32 = 1.0 / 250.0;
 
 /// What the engine tells about a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,29 +87,52 @@ pub(crate) struct Counters {
 pub(crate) struct Source {
     pub(crate) ssrc: u32,
     base: i64,
-    pub(crate) highest: i64,
-    pub(crate) received: u64,
-    /// At the last report.
-    pub(crate) expected_prior: u64,
-    pub(crate) received_prior: u64,
+    highest: i64,
+    /// Packets without duplicates.
+    received: u64,
+    /// Which of the last 128 sequence numbers came; bit 0 is the highest.
+    seen: u128,
+    /// What the reports say of it.
+    pub(crate) reception: Reception,
+}
+
+/// What a sequence number says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Plausible,
+    Duplicate,
+    Strange,
 }
 
 impl Source {
     fn new(ssrc: u32, sequence: u16) -> Self {
         let base = (1 << 16) + i64::from(sequence);
-        Self { ssrc, base, highest: base, received: 0, expected_prior: 0, received_prior: 0 }
+        Self { ssrc, base, highest: base, received: 0, seen: 0, reception: Reception::default() }
     }
 
-    pub(crate) fn expected(&self) -> u64 {
-        (self.highest - self.base + 1).max(0) as u64
+    fn lost(&self) -> u64 {
+        ((self.highest - self.base + 1).max(0) as u64).saturating_sub(self.received)
     }
 
-    pub(crate) fn lost(&self) -> u64 {
-        self.expected().saturating_sub(self.received)
-    }
-
-    fn ahead(&self, sequence: u16) -> i32 {
-        i32::from(sequence.wrapping_sub(self.highest as u16) as i16)
+    fn judge(&mut self, sequence: u16) -> Order {
+        let ahead = i32::from(sequence.wrapping_sub(self.highest as u16) as i16);
+        if !(-MAX_MISORDER..MAX_DROPOUT).contains(&ahead) {
+            return Order::Strange;
+        }
+        let bit = if ahead > 0 {
+            self.seen = self.seen.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
+            self.highest += i64::from(ahead);
+            1
+        } else {
+            self.base = self.base.min(self.highest + i64::from(ahead));
+            1 << ahead.unsigned_abs()
+        };
+        if self.seen & bit != 0 {
+            return Order::Duplicate;
+        }
+        self.seen |= bit;
+        self.received += 1;
+        Order::Plausible
     }
 }
 
@@ -143,6 +170,8 @@ pub(crate) struct Receiver {
     sound: Sound,
     minimum: f32,
     maximum: f32,
+    /// The peer's Opus packets may carry the one before (RFC 6716 section 2.1.7).
+    redundant: bool,
     pub(crate) counters: Counters,
     pub(crate) meter: Meter,
 }
@@ -161,6 +190,8 @@ struct Play {
     frame: u32,
     /// Mean playout delay [ms], `None` before the first measurement of a talkspurt.
     delay: Option<f32>,
+    /// Recent share of packets missing at their time.
+    loss: f32,
     /// Packets since the last stretch or cut.
     since_change: u32,
     last_period: Option<Instant>,
@@ -255,6 +286,7 @@ impl Receiver {
                 concealed: 0,
                 frame: config.codec.clock() / 50,
                 delay: None,
+                loss: 0.0,
                 since_change: 0,
                 last_period: None,
                 period_ms: 10.0,
@@ -262,6 +294,7 @@ impl Receiver {
             sound: Sound { samples: vec![0; engine_rate as usize * 2 / 5].into_boxed_slice(), start: 0, length: 0 },
             minimum,
             maximum: (options.jitter_max_ms.clamp(20, 500) as f32).max(minimum),
+            redundant: config.opus.fec,
             counters: Counters::default(),
             meter: Meter::default(),
         })
@@ -317,8 +350,8 @@ impl Receiver {
         self.enabled
     }
 
-    /// One RTP packet.
-    pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> Arrival {
+    /// One RTP packet; `time` is `now` on the clock of the reports.
+    pub(crate) fn receive(&mut self, now: Instant, time: Duration, from: SocketAddr, datagram: &[u8]) -> Arrival {
         let (header, range) = match rtp::parse(datagram) {
             Ok(parsed) => parsed,
             Err(_) => {
@@ -333,7 +366,8 @@ impl Receiver {
             self.counters.malformed += 1;
             return Arrival::Refused;
         }
-        if !self.trusts(now, from) || !self.in_sequence(now, &header) {
+        let order = if self.trusts(now, from) { self.judge(&header, time) } else { Order::Strange };
+        if order == Order::Strange {
             self.counters.foreign += 1;
             return Arrival::Refused;
         }
@@ -345,10 +379,7 @@ impl Receiver {
             self.packets.put(now, header.sequence, header.timestamp, header.payload_type, (!event).then_some(payload));
         match put {
             Put::Late => self.counters.late += 1,
-            Put::Duplicate => {
-                self.counters.duplicated += 1;
-                return Arrival::Kept;
-            }
+            Put::Duplicate => self.counters.duplicated += 1,
             Put::Jumped => self.play.running = false,
             Put::Kept => {}
         }
@@ -394,7 +425,8 @@ impl Receiver {
 
     /// Interarrival jitter [ms].
     pub(crate) fn jitter(&self) -> f32 {
-        self.estimate.jitter()
+        let ticks = self.sequence.map_or(0, |source| source.reception.jitter());
+        ticks as f32 * 1000.0 / self.clock() as f32
     }
 
     /// Packets that never came, of all sources.
@@ -418,31 +450,33 @@ impl Receiver {
     }
 
     /// RFC 3550 appendix A.1: counts, and refuses the first packet of a strange source or of a wild jump.
-    fn in_sequence(&mut self, now: Instant, header: &Header) -> bool {
-        let Some(source) = &mut self.sequence else {
-            self.sequence = Some(Source::new(header.ssrc, header.sequence));
-            return self.in_sequence(now, header);
-        };
-        let ahead = source.ahead(header.sequence);
-        if source.ssrc == header.ssrc && (-MAX_MISORDER..MAX_DROPOUT).contains(&ahead) {
-            source.highest = source.highest.max(source.highest + i64::from(ahead));
-            source.received += 1;
-            self.candidate = None;
-            return true;
+    fn judge(&mut self, header: &Header, time: Duration) -> Order {
+        let clock = self.clock();
+        let arrival = (time.as_nanos() * u128::from(clock) / 1_000_000_000) as u32;
+        let source = self.sequence.get_or_insert_with(|| Source::new(header.ssrc, header.sequence));
+        if source.ssrc == header.ssrc {
+            let order = source.judge(header.sequence);
+            if order != Order::Strange {
+                source.reception.packet(header.sequence, header.timestamp, arrival);
+                self.candidate = None;
+                return order;
+            }
         }
         let expected = self.candidate.replace((header.ssrc, header.sequence.wrapping_add(1)));
         if expected != Some((header.ssrc, header.sequence)) {
-            return false;
+            return Order::Strange;
         }
-        self.counters.lost_before += source.lost();
-        self.candidate = None;
         // The packet before this one was the first of the new source; it is gone, and counts as refused.
-        self.sequence = Some(Source { received: 1, ..Source::new(header.ssrc, header.sequence) });
+        self.counters.lost_before += source.lost();
+        *source = Source::new(header.ssrc, header.sequence);
+        let order = source.judge(header.sequence);
+        source.reception.packet(header.sequence, header.timestamp, arrival);
+        self.candidate = None;
         self.packets.clear();
-        self.estimate.restart(self.clock());
+        self.estimate.restart(clock);
         self.events.reset();
         self.play.running = false;
-        true
+        order
     }
 
     /// Measures the playout delay at the arrival of a packet.
@@ -464,9 +498,18 @@ impl Receiver {
         *mean += (delay - *mean) / 8.0;
     }
 
-    /// Least playout delay to aim for [ms].
+    /// Least playout delay to aim for [ms]. Redundancy is of use only if the next packet is there when one is missing, so with
+    /// loss it is worth waiting for.
     fn wanted(&self) -> f32 {
-        (self.estimate.quantile() + self.play.period_ms).clamp(self.minimum, self.maximum)
+        let mut wanted = self.estimate.quantile() + self.play.period_ms;
+        let decoding = self.decodings.get(self.play.decoding);
+        if self.redundant
+            && self.play.loss > LOSS_WORTH_WAITING
+            && let Some(decoding) = decoding.filter(|decoding| decoding.kind == CodecKind::Opus)
+        {
+            wanted += self.play.frame as f32 * 1000.0 / decoding.clock as f32;
+        }
+        wanted.clamp(self.minimum, self.maximum)
     }
 
     /// Adds some sound; false if there is nothing to add.
@@ -557,6 +600,11 @@ impl Receiver {
         let room = scratch.decoded.len().min(DECODED_MAX);
         let Some(frame) = scratch.decoded.get_mut(..room) else { return };
         let count = decoding.decoder.decode(self.packets.payload(front.sequence), frame).min(room);
+        let missing = self.packets.next().map_or(0, |next| (front.sequence - next).clamp(0, 5));
+        for _ in 0..missing {
+            self.play.loss += (1.0 - self.play.loss) * LOSS_MEMORY;
+        }
+        self.play.loss -= self.play.loss * LOSS_MEMORY;
         self.packets.done(front.sequence);
         if count == 0 {
             // Garbage: as good as lost. Its time is filled when the next one shows the gap.
@@ -591,6 +639,7 @@ impl Receiver {
             return false;
         }
         self.packets.done(next.sequence - 1);
+        self.play.loss += (1.0 - self.play.loss) * LOSS_MEMORY;
         self.play.expected = next.timestamp;
         self.counters.concealed += count as u64 * 100 / u64::from(decoding.rate);
         push(decoding, &mut self.sound, scratch, count);
