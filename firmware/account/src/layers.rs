@@ -230,6 +230,8 @@ impl Layers {
 
 const MAGIC: &str = "offhook-settings";
 const VERSION: &str = "1";
+/// Most entries of a list that grows by `subnode-union`.
+const MAX_UNITED: usize = 2000;
 
 /// Three documents of the largest kind, one level deeper each.
 const STORED: xml::Limits = xml::Limits { depth: xml::MAX_DEPTH + 2, nodes: 8 * xml::MAX_NODES };
@@ -273,7 +275,7 @@ fn united(base: &Node, more: &Node) -> Node {
                     *entry = child.clone();
                 }
             }
-            None if remove || entries.len() >= xml::MAX_NODES / 2 => {}
+            None if remove || entries.len() >= MAX_UNITED => {}
             None => entries.push(child.clone()),
         }
     }

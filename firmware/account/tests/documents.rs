@@ -1,6 +1,6 @@
 //! Whole documents: every node of the table, the reference's own samples, and what is found in the wild.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use offhook_account::{
     Document, Rejection, Settings,

@@ -1,6 +1,6 @@
 //! From nodes to settings: one test per chapter of the reference, the defaults, and what the reference leaves open.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use offhook_account::{
     Document, Settings,
