@@ -135,6 +135,7 @@ fn without_an_interval_it_is_fetched_at_start_and_on_demand_only() {
     assert_eq!(bench.timeout(), None);
 }
 
+/// Covers: feat.93
 #[test]
 fn the_interval_is_spread_by_ten_percent() {
     let mut waits = Vec::new();
@@ -196,6 +197,7 @@ fn a_url_that_changes_with_every_answer_makes_no_busy_loop() {
     assert!((600..900).contains(&fetches), "{fetches}");
 }
 
+/// Covers: feat.93
 #[test]
 fn validators_are_sent_back_and_304_changes_nothing() {
     let (mut bench, id, _) = Bench::started(FIRST);

@@ -21,6 +21,7 @@ fn expand(template: &str) -> Result<String, UnknownPlaceholder> {
     expand_url(template, &device(), Some(&account()), false)
 }
 
+/// Covers: feat.90
 #[test]
 fn device_and_account_are_filled_in_and_encoded() {
     assert_eq!(
