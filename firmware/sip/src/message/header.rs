@@ -164,7 +164,7 @@ impl Headers {
         self.elements(name).filter_map(NameAddr::parse).collect()
     }
 
-    fn elements<'a>(&'a self, long_name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+    fn elements<'a, 'n>(&'a self, long_name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
         self.fields
             .iter()
             .filter(move |f| f.is(long_name))
