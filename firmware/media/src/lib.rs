@@ -4,13 +4,24 @@
 //! device is due, `command` when the main thread wants something. It never allocates, locks or waits: whatever is big is
 //! built on the main thread, passed in whole and handed back whole to be freed there.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+// Tests read the corpora, start from the real time and write decibels that look like circles.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::disallowed_methods,
+        clippy::approx_constant
+    )
+)]
 
 pub mod codec;
 pub mod conceal;
 pub mod engine;
 pub mod event_receiver;
 pub mod event_sender;
+pub mod inband_dtmf;
 pub mod jitter;
 pub mod level;
 mod matrix;

@@ -219,7 +219,7 @@ pub fn write(
     out.octets(name)?;
     // at least one zero ends the chunk, then up to the next word
     out.octets(&[0])?;
-    while out.at % 4 != 0 {
+    while !out.at.is_multiple_of(4) {
         out.octets(&[0])?;
     }
     out.finish(start)?;
@@ -311,7 +311,7 @@ impl Reception {
         self.expected_before = expected;
         self.received_before = self.received;
         let lost_since = expected_since.saturating_sub(received_since);
-        let fraction = if expected_since == 0 { 0 } else { ((lost_since << 8) / expected_since).min(255) };
+        let fraction = (lost_since << 8).checked_div(expected_since).unwrap_or(0).min(255);
         let (last_sr, delay) = match self.last_sr {
             Some((middle, at)) => (middle, short(now.saturating_sub(at))),
             None => (0, 0),
@@ -459,6 +459,7 @@ impl<'a> Part<'a> {
 }
 
 /// A chunk of a source description: source, items, what follows. None if it runs over.
+#[expect(clippy::type_complexity, reason = "used twice, right here")]
 fn chunk(bytes: &[u8]) -> Option<(u32, impl Iterator<Item = (u8, &[u8])>, &[u8])> {
     let source = word(bytes, 0)?;
     let items = bytes.get(4..)?;

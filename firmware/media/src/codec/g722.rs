@@ -149,7 +149,7 @@ impl Band {
         let code = code & 15;
         let difference = (self.step * LOW_4[code]) >> 15;
         // LOGSCL and SCALEL
-        self.log_step = ((self.log_step * 127 >> 7) + LOW_GROWTH[code]).clamp(0, 18432);
+        self.log_step = (((self.log_step * 127) >> 7) + LOW_GROWTH[code]).clamp(0, 18432);
         self.step = linear_step(self.log_step, 8);
         self.predict(difference);
     }
@@ -158,7 +158,7 @@ impl Band {
         let code = code & 3;
         let difference = (self.step * HIGH_2[code]) >> 15;
         // LOGSCH and SCALEH
-        self.log_step = ((self.log_step * 127 >> 7) + HIGH_GROWTH[code]).clamp(0, 22528);
+        self.log_step = (((self.log_step * 127) >> 7) + HIGH_GROWTH[code]).clamp(0, 22528);
         self.step = linear_step(self.log_step, 10);
         self.predict(difference);
     }

@@ -117,17 +117,17 @@ fn agree_audio(local: &LocalMedia, stream: &Stream<'_>, role: Role) -> Result<St
     let mut events: Vec<(u8, u32)> = Vec::new();
     for payload in stream.formats.iter().filter_map(|word| payload_type(word)) {
         match format(local, stream, payload, role) {
-            Some(Format::Codec(codec)) => {
-                if local.codecs.contains(&codec) && !common.iter().any(|(_, known)| *known == codec) {
-                    common.push((payload, codec));
-                }
+            Some(Format::Codec(codec))
+                if local.codecs.contains(&codec) && !common.iter().any(|(_, known)| *known == codec) =>
+            {
+                common.push((payload, codec));
             }
-            Some(Format::Event(clock)) => {
-                if event_wanted(local, clock) && !events.contains(&(payload, clock)) && has_digits(stream, payload) {
-                    events.push((payload, clock));
-                }
+            Some(Format::Event(clock))
+                if event_wanted(local, clock) && !events.contains(&(payload, clock)) && has_digits(stream, payload) =>
+            {
+                events.push((payload, clock));
             }
-            None => {}
+            _ => {}
         }
     }
     let ours_first = role == Role::Answerer && !local.honor_their_order;

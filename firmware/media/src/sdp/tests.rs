@@ -395,7 +395,7 @@ mod addresses {
 mod holding {
     use super::*;
 
-    /// Covers: feat.05
+    /// Covers: feat.5
     #[test]
     fn each_direction_of_theirs_gives_ours() {
         for (line, direction, word) in [

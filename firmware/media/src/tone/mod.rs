@@ -111,7 +111,7 @@ impl Tone {
             let pair = format!("sine(50ms,8000,{low}Hz),sine(50ms,8000,{high}Hz)");
             vec![pair; pairs].join(",")
         };
-        Self::built(if number % 2 == 0 {
+        Self::built(if number.is_multiple_of(2) {
             format!("periodic({},silence(4000ms))", warble(10))
         } else {
             format!("periodic({0},silence(200ms),{0},silence(3000ms))", warble(4))

@@ -13,6 +13,7 @@ const LONGEST_SEGMENT: f64 = 86_400e6;
 /// [Hz]
 const HIGHEST: f64 = 20_000.0;
 /// Level of a sine at full scale [dBm0], ITU-T G.711 A-law.
+#[expect(clippy::approx_constant, reason = "decibels, no circle")]
 const FULL_SCALE_DBM0: f64 = 3.14;
 
 pub(super) fn parse(expression: &str) -> Result<Node, ToneError> {

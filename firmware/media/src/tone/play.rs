@@ -16,12 +16,12 @@ pub(super) enum Node {
     Wave(Wave),
     /// One after the other, perhaps for ever.
     Chain {
-        list: Vec<Node>,
+        list: Vec<Self>,
         repeat: bool,
         current: usize,
     },
     /// All at once; with each, whether it has ended.
-    Together(Vec<(Node, bool)>),
+    Together(Vec<(Self, bool)>),
 }
 
 impl Node {

@@ -114,7 +114,8 @@ fn sines_begin_and_end_without_a_click() {
 /// Covers: axml.tones.06, axml.tones.07, axml.tones.08, axml.tones.09, axml.tones.10, axml.tones.11
 #[test]
 fn the_default_tones_are_heard_as_documented() {
-    let table: [(&str, u32, f64, &[f64], &[u32]); 6] = [
+    type Row = (&'static str, u32, f64, &'static [f64], &'static [u32]);
+    let table: [Row; 6] = [
         (TRYING, 270, 500.0, &[440.0], &[50, 40, 50, 40, 50, 40]),
         (RINGING, 12000, 2500.0, &[440.0], &[2000, 4000, 2000, 4000]),
         (END_CALL, 60000, 1000.0, &[400.0], &[300, 400, 300, 400, 300, 58300]),
