@@ -366,3 +366,141 @@ fn q_value(text: &str) -> Option<u16> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use offhook_sip::Message;
+
+    const FLOW: FlowId = FlowId(1);
+
+    fn source(port: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 2], port))
+    }
+
+    fn request(cseq: u32, fields: &str) -> Request {
+        let text = format!(
+            "REGISTER sip:pbx SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK{cseq}\r\nFrom: <sip:100@pbx>;tag=1\r\n\
+             To: <sip:100@pbx>\r\nCall-ID: one\r\nCSeq: {cseq} REGISTER\r\nMax-Forwards: 70\r\n{fields}Content-Length: 0\r\n\r\n"
+        );
+        match Message::parse(text.as_bytes()) {
+            Ok(Message::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    struct Registrar {
+        location: Location,
+        now: Instant,
+        cseq: u32,
+    }
+
+    impl Registrar {
+        fn new() -> Self {
+            let mut location = Location::default();
+            location.flow_up(FLOW, Transport::Udp, "10.0.0.1:5060".parse().unwrap());
+            Self { location, now: Instant::now(), cseq: 0 }
+        }
+        fn register(&mut self, fields: &str) -> Result<Change, u16> {
+            self.cseq += 1;
+            let request = request(self.cseq, fields);
+            self.location.register(self.now, "100", &request, FLOW, source(5060)).map_err(|refusal| refusal.status)
+        }
+        fn answer(&self) -> Vec<String> {
+            self.location.contact_headers(self.now, "100")
+        }
+    }
+
+    #[test]
+    fn expires_of_a_contact_goes_before_the_header_and_one_hour_is_the_rule() {
+        let mut registrar = Registrar::new();
+        let fields = "Expires: 120\r\nContact: <sip:a@10.0.0.2>;expires=60\r\nContact: <sip:b@10.0.0.2>, <sip:c@10.0.0.2>;expires=nonsense\r\n";
+        assert_eq!(registrar.register(fields), Ok(Change::Moved));
+        assert_eq!(
+            registrar.answer(),
+            ["<sip:a@10.0.0.2>;expires=60", "<sip:b@10.0.0.2>;expires=120", "<sip:c@10.0.0.2>;expires=3600"]
+        );
+        registrar.register("Contact: <sip:d@10.0.0.2>;expires=4294967295\r\n").unwrap();
+        assert_eq!(registrar.answer()[3], "<sip:d@10.0.0.2>;expires=3600");
+    }
+
+    #[test]
+    fn star_removes_everything_but_only_with_expires_zero_and_alone() {
+        let mut registrar = Registrar::new();
+        registrar.register("Contact: <sip:a@10.0.0.2>, <sip:b@10.0.0.2>\r\n").unwrap();
+        assert_eq!(registrar.register("Contact: *\r\n"), Err(400));
+        assert_eq!(registrar.register("Contact: *\r\nExpires: 60\r\n"), Err(400));
+        assert_eq!(registrar.register("Contact: *\r\nContact: <sip:a@10.0.0.2>\r\nExpires: 0\r\n"), Err(400));
+        assert_eq!(registrar.answer().len(), 2);
+        assert_eq!(registrar.register("Contact: *\r\nExpires: 0\r\n"), Ok(Change::Moved));
+        assert!(registrar.answer().is_empty());
+    }
+
+    #[test]
+    fn one_bad_contact_undoes_the_whole_request() {
+        let mut registrar = Registrar::new();
+        for (bad, status) in [
+            ("<sip:b@10.0.0.2>;expires=29", 423),
+            ("<http://b>", 400),
+            ("<sip:b@10.0.0.2>;q=2", 400),
+            ("<sip:b@10.0.0.2>;q=0.7x", 400),
+        ] {
+            assert_eq!(
+                registrar.register(&format!("Contact: <sip:a@10.0.0.2>\r\nContact: {bad}\r\n")),
+                Err(status),
+                "{bad}"
+            );
+            assert!(registrar.answer().is_empty());
+        }
+        assert_eq!(registrar.register(&"Contact: <sip:a@10.0.0.2>\r\n".repeat(9)), Err(400));
+    }
+
+    #[test]
+    fn request_without_contact_asks_only() {
+        let mut registrar = Registrar::new();
+        registrar.register("Contact: <sip:a@10.0.0.2>\r\n").unwrap();
+        assert_eq!(registrar.register(""), Ok(Change::Nothing));
+        assert_eq!(registrar.answer(), ["<sip:a@10.0.0.2>;expires=3600"]);
+        assert_eq!(registrar.register("Contact: <sip:a@10.0.0.2>\r\n"), Ok(Change::Refreshed));
+    }
+
+    #[test]
+    fn older_cseq_of_the_same_call_id_changes_nothing() {
+        let mut registrar = Registrar::new();
+        registrar.register("Contact: <sip:a@10.0.0.2>\r\n").unwrap();
+        registrar.cseq = 0;
+        assert_eq!(registrar.register("Contact: <sip:a@10.0.0.2>;expires=0\r\n"), Err(500));
+        registrar.cseq = 0;
+        assert_eq!(registrar.register("Contact: *\r\nExpires: 0\r\n"), Err(500));
+        assert_eq!(registrar.answer().len(), 1);
+    }
+
+    #[test]
+    fn same_device_at_a_new_address_replaces_its_old_contact() {
+        let mut registrar = Registrar::new();
+        let instance = "+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-AABBCCDDEEFF>\"";
+        registrar.register(&format!("Contact: <sip:a@10.0.0.2:1000>;{instance};reg-id=1\r\n")).unwrap();
+        registrar.register(&format!("Contact: <sip:a@10.0.0.2:2000>;{instance};reg-id=1\r\n")).unwrap();
+        assert_eq!(registrar.location.contacts("100"), ["sip:a@10.0.0.2:2000"]);
+        assert!(registrar.answer()[0].contains(instance), "parameters are kept");
+        registrar.register(&format!("Contact: <sip:a@10.0.0.2:3000>;{instance};reg-id=2\r\n")).unwrap();
+        assert_eq!(registrar.answer().len(), 2);
+    }
+
+    #[test]
+    fn targets_come_by_preference_and_go_to_where_the_request_came_from() {
+        let mut registrar = Registrar::new();
+        registrar.register("Contact: <sip:a@192.168.1.1>;q=0.5, <sip:b@192.168.1.1>\r\n").unwrap();
+        let targets = registrar.location.targets(registrar.now, "100");
+        assert_eq!(targets.iter().map(|t| t.uri.user().unwrap()).collect::<Vec<_>>(), ["b", "a"]);
+        assert!(targets.iter().all(|t| t.source == source(5060) && t.flow == FLOW));
+        assert!(registrar.answer()[0].contains(";q=0.500;"));
+    }
+
+    #[test]
+    fn q_values_are_those_of_the_grammar() {
+        let good = [("0", 0), ("1", 1000), ("0.7", 700), ("0.05", 50), ("0.123", 123), ("1.000", 1000), ("0.", 0)];
+        assert!(good.into_iter().all(|(text, q)| q_value(text) == Some(q)));
+        assert!(["", ".5", "1.1", "2", "-1", "0.1234", "0.x", "00.1"].into_iter().all(|text| q_value(text).is_none()));
+    }
+}
