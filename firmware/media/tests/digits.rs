@@ -44,12 +44,8 @@ fn all_sixteen_digits_are_heard_once_each_with_every_codec() {
 
 #[test]
 fn digits_survive_10_percent_loss_with_duplicates_and_reordering() {
-    let network = Network {
-        loss: 0.10,
-        duplicates: 0.10,
-        jitter: Duration::from_millis(30),
-        delay: Duration::from_millis(10),
-    };
+    let network =
+        Network { loss: 0.10, duplicates: 0.10, jitter: Duration::from_millis(30), delay: Duration::from_millis(10) };
     let mut call = Call::new(CodecKind::Pcmu, [8000, 8000], network);
     call.run(Duration::from_millis(500));
     let digits = "1122334455667788990011223344556677889900";

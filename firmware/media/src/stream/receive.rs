@@ -507,7 +507,8 @@ impl Receiver {
             && self.play.loss > LOSS_WORTH_WAITING
             && let Some(decoding) = decoding.filter(|decoding| decoding.kind == CodecKind::Opus)
         {
-            wanted += self.play.frame as f32 * 1000.0 / decoding.clock as f32;
+            // And a period, because sound is fetched a period ahead.
+            wanted += self.play.frame as f32 * 1000.0 / decoding.clock as f32 + self.play.period_ms;
         }
         wanted.clamp(self.minimum, self.maximum)
     }
