@@ -1,6 +1,6 @@
 //! SDP (RFC 8866) and offer/answer (RFC 3264) for one audio stream: what we can do in, what was agreed out.
 //!
-//! [`offer`], [`answer`] and [`accept`] are pure functions; the session keeps what it sent. Syntax is read leniently and
+//! [`offer`], [`reoffer`], [`answer`] and [`accept`] are pure functions; the session keeps what it sent last, for `reoffer`. Syntax is read leniently and
 //! bounded (`parse`), meaning strictly (`negotiate`). Decisions:
 //!
 //! - Only RTP/AVP and RTP/AVPF: encrypted profiles are refused with 488 until we have keys to offer.
@@ -16,7 +16,7 @@ mod parse;
 use crate::codec::{CodecKind, OpusParams};
 use std::net::SocketAddr;
 
-pub use negotiate::{accept, answer, offer};
+pub use negotiate::{accept, answer, offer, reoffer};
 
 /// Which way sound may go, seen from the side that says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,6 +34,48 @@ pub fn offer(local: &LocalMedia) -> Vec<u8> {
     body.into_bytes()
 }
 
+/// A body for a re-INVITE or UPDATE: `previous` is what we sent last. Every m= line of it stays in its place (RFC 3264
+/// section 8), those we once refused with port 0, and no payload type changes its meaning (section 8.3.2).
+pub fn reoffer(local: &LocalMedia, previous: &[u8]) -> Vec<u8> {
+    let Ok(description) = parse(previous) else {
+        return offer(local);
+    };
+    let is_audio = |stream: &&Stream<'_>| stream.kind == "audio";
+    let active = description.streams.iter().position(|stream| is_audio(&stream) && stream.port > 0);
+    let Some(index) = active.or_else(|| description.streams.iter().position(|stream| is_audio(&stream))) else {
+        return offer(local);
+    };
+
+    let mut body = head(local);
+    for (number, stream) in description.streams.iter().enumerate() {
+        if number != index {
+            refused(&mut body, stream);
+            continue;
+        }
+        let mut used: Vec<u8> = stream.attributes.maps.iter().map(|(payload, ..)| *payload).collect();
+        // the number it had, or the usual one, or if that means something else the next free one
+        let mut numbered = |name: &str, clock: u32, usual: u8| {
+            let before = |(_, known, rate): &&(u8, &str, u32)| known.eq_ignore_ascii_case(name) && *rate == clock;
+            if let Some((payload, ..)) = stream.attributes.maps.iter().find(before) {
+                return *payload;
+            }
+            let free = std::iter::once(usual).chain(96..128).find(|number| !used.contains(number)).unwrap_or(usual);
+            used.push(free);
+            free
+        };
+        let formats: Vec<_> =
+            codecs(local).map(|codec| (numbered(codec.name(), codec.clock(), own_payload(codec)), codec)).collect();
+        let events: Vec<_> = own_events(local)
+            .into_iter()
+            .map(|(usual, clock)| (numbered("telephone-event", clock, usual), clock))
+            .collect();
+        let port = if formats.is_empty() { 0 } else { local.rtp.port() };
+        let ptime = formats.first().map_or(20, |(_, codec)| codec.packet_time(local.ptime));
+        audio(&mut body, local, port, stream.protocol, &formats, &events, ptime, local.direction);
+    }
+    body.into_bytes()
+}
+
 /// Their offer: our answer body and the agreed stream. Other m= lines are refused with port 0.
 ///
 /// # Errors
@@ -67,8 +109,7 @@ pub fn answer(local: &LocalMedia, offer: &[u8]) -> Result<(Vec<u8>, StreamConfig
             let (port, direction) = (local.rtp.port(), config.direction);
             audio(&mut body, local, port, stream.protocol, &formats, &events, config.ptime, direction);
         } else {
-            let format = stream.formats.first().copied().unwrap_or("0");
-            let _ = write!(body, "m={} 0 {} {format}\r\n", stream.kind, stream.protocol);
+            refused(&mut body, stream);
         }
     }
     Ok((body.into_bytes(), config))
@@ -80,8 +121,9 @@ pub fn answer(local: &LocalMedia, offer: &[u8]) -> Result<(Vec<u8>, StreamConfig
 /// `Malformed` if it is no SDP, `NotAcceptable` if they refused the stream or answered something else than was offered.
 pub fn accept(local: &LocalMedia, answer: &[u8]) -> Result<StreamConfig, SdpError> {
     let description = parse(answer)?;
-    // we offer one stream, so the first m= line is its answer
-    let Some(stream) = description.streams.first() else {
+    // We offer one stream of audio, perhaps among others that stay refused (see `reoffer`).
+    let mut audio = description.streams.iter().filter(|stream| stream.kind == "audio");
+    let Some(stream) = audio.clone().find(|stream| stream.port > 0).or_else(|| audio.next()) else {
         return Err(no(warning::MEDIA_TYPE, "no audio stream"));
     };
     agree(local, stream, Role::Offerer).map_err(|(_, error)| error)
@@ -359,6 +401,12 @@ fn head(local: &LocalMedia) -> String {
     let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
     let (id, version) = (local.session_id, local.session_version);
     format!("v=0\r\no=- {id} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n")
+}
+
+fn refused(body: &mut String, stream: &Stream<'_>) {
+    let format = stream.formats.first().copied().unwrap_or("0");
+    // writing to a string cannot fail
+    let _ = write!(body, "m={} 0 {} {format}\r\n", stream.kind, stream.protocol);
 }
 
 #[expect(clippy::too_many_arguments, reason = "one line of SDP each")]

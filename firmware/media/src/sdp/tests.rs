@@ -208,6 +208,46 @@ mod offering {
     }
 }
 
+mod offering_again {
+    use super::*;
+
+    /// A video call that we answered with sound only is put on hold: its lines and numbers must stay.
+    #[test]
+    fn refused_streams_keep_their_places_and_payload_types_their_meaning() {
+        let mut first =
+            String::from_utf8(theirs("111 107 0", &["a=rtpmap:111 opus/48000/2", "a=rtpmap:107 telephone-event/8000"]))
+                .unwrap();
+        first = first.replace("m=audio", "m=video 5004 RTP/AVPF 31\r\nm=audio");
+        let (ours, _) = answer(&local(), first.as_bytes()).unwrap();
+        let hold = LocalMedia { direction: Direction::SendOnly, session_version: 8, ..local() };
+        let again = reoffer(&hold, &ours);
+        let text = String::from_utf8(again.clone()).unwrap();
+        assert_eq!(lines(&text, "m="), ["m=video 0 RTP/AVPF 31", "m=audio 10000 RTP/AVP 111 9 0 8 107"]);
+        assert!(text.contains("o=- 42 8 IN") && text.ends_with("a=sendonly\r\n"));
+        let (theirs, there) =
+            answer(&LocalMedia { rtp: "192.0.2.1:40000".parse().unwrap(), ..local() }, &again).unwrap();
+        let here = accept(&hold, &theirs).unwrap();
+        assert_eq!((here.codec, here.payload, here.direction), (CodecKind::Opus, 111, Direction::SendOnly));
+        assert_eq!((there.telephone_event, there.direction), (Some((107, 8000)), Direction::RecvOnly));
+        assert_eq!(here.telephone_event, there.telephone_event);
+    }
+
+    #[test]
+    fn a_usual_number_that_means_something_else_is_avoided() {
+        let first = theirs("0 107", &["a=rtpmap:0 PCMU/8000", "a=rtpmap:107 telephone-event/8000"]);
+        let (ours, _) = answer(&local(), &first).unwrap();
+        let text = String::from_utf8(reoffer(&local(), &ours)).unwrap();
+        assert_eq!(lines(&text, "m="), ["m=audio 10000 RTP/AVP 96 9 0 8 107"]);
+        assert!(text.contains("a=rtpmap:96 opus/48000/2"));
+    }
+
+    #[test]
+    fn an_own_offer_is_repeated_as_it_was() {
+        assert_eq!(reoffer(&local(), &offer(&local())), offer(&local()));
+        assert_eq!(reoffer(&local(), b"nonsense"), offer(&local()));
+    }
+}
+
 mod answering {
     use super::*;
 
@@ -542,8 +582,10 @@ mod accepting {
         let unasked = LocalMedia { codecs: vec![CodecKind::Opus], ..local() };
         assert!(accept(&unasked, &theirs("0", &[])).is_err());
         assert!(accept(&local(), b"v=0\r\ns=-\r\n").is_err());
-        let video = String::from_utf8(theirs("0", &[])).unwrap().replace("m=audio", "m=video 0 RTP/AVP 31\r\nm=audio");
-        assert!(accept(&local(), video.as_bytes()).is_err());
+        assert!(
+            accept(&local(), String::from_utf8(theirs("0", &[])).unwrap().replace("audio", "video").as_bytes())
+                .is_err()
+        );
     }
 }
 
