@@ -44,11 +44,9 @@ impl Pbx {
 
     pub(crate) fn watch_flows(&mut self, now: Now, input: &sip::Input<'_>) {
         match input {
-            sip::Input::Listening { flow, transport, local } => {
-                // a listening stream socket carries nothing itself: `Accepted` names each connection
-                if *transport == Transport::Udp {
-                    self.location.flow_up(*flow, *transport, *local);
-                }
+            // a listening stream socket carries nothing itself: `Accepted` names each connection
+            sip::Input::Listening { flow, transport: Transport::Udp, local } => {
+                self.location.flow_up(*flow, Transport::Udp, *local);
             }
             sip::Input::Accepted { flow, transport, local, .. } => self.location.flow_up(*flow, *transport, *local),
             sip::Input::Flow { flow, state: FlowState::Down(_) } => {
@@ -89,22 +87,22 @@ impl Pbx {
     fn event(&mut self, now: Now, event: Event) {
         match event {
             Event::Incoming { session, request, source, offer, .. } => {
-                self.incoming(now, session, &request, source, offer)
+                self.incoming(now, session, &request, source, offer);
             }
             Event::Progress { session, status, body, .. } => {
-                self.with_calls(now, |calls, context| calls.progress(context, session, status, body))
+                self.with_calls(now, |calls, context| calls.progress(context, session, status, body));
             }
             Event::Answered { session, body, .. } => {
-                self.with_calls(now, |calls, context| calls.answered(context, session, body))
+                self.with_calls(now, |calls, context| calls.answered(context, session, body));
             }
             Event::Confirmed { session, body } => {
-                self.with_calls(now, |calls, context| calls.confirmed(context, session, body))
+                self.with_calls(now, |calls, context| calls.confirmed(context, session, body));
             }
             Event::Reoffered { session, offer } => {
-                self.with_calls(now, |calls, context| calls.reoffered(context, session, offer))
+                self.with_calls(now, |calls, context| calls.reoffered(context, session, offer));
             }
             Event::OfferAnswered { session, result } => {
-                self.with_calls(now, |calls, context| calls.offer_answered(context, session, result))
+                self.with_calls(now, |calls, context| calls.offer_answered(context, session, result));
             }
             Event::Info { session, body } => self.with_calls(now, |calls, context| calls.info(context, session, body)),
             Event::Ended { session, why } => self.with_calls(now, |calls, context| calls.ended(context, session, &why)),
@@ -126,7 +124,7 @@ impl Pbx {
     fn incoming(&mut self, now: Now, session: SessionId, request: &Request, source: SocketAddr, offer: Option<Body>) {
         match self.proven(now, request, source) {
             Ok(user) => {
-                self.with_calls(now, |calls, context| calls.incoming(context, session, &user, request, source, offer))
+                self.with_calls(now, |calls, context| calls.incoming(context, session, &user, request, source, offer));
             }
             Err(stale) => {
                 let headers = self.challenge(now, "Proxy-Authenticate", stale);

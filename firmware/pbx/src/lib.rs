@@ -17,7 +17,7 @@
 //! Inside: `users` and `store` (who there is, what survives), `location` (where they are), `routing` and `numbers` (calls),
 //! `presence` and `messages` (lamps), `provisioning` (HTTP), `dispatch` (which event goes where, and who may).
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods))]
 
 mod chance;
 mod context;
@@ -252,22 +252,23 @@ enum Run {
 impl Pbx {
     /// Reads the records; users without one get their passwords. Nothing is output before `Input::Start`.
     pub fn new(config: PbxConfig) -> Self {
+        let PbxConfig { users, sip, http, realm, records, seed, entropy, engine_rate, version } = config;
         let mut complaints = Vec::new();
-        let mut chance = Chance::new(&config.entropy, "users");
-        let stored_users = read_or_complain(&config.records, store::USERS, &mut complaints);
-        let (users, made) = Users::new(&config.users, stored_users, &numbers::RESERVED, &mut chance);
+        let mut chance = Chance::new(&entropy, "users");
+        let stored_users = read_or_complain(&records, store::USERS, &mut complaints);
+        let (users, made) = Users::new(&users, stored_users, &numbers::RESERVED, &mut chance);
         complaints.extend(made.complaints);
-        let restored = read_or_complain(&config.records, store::BINDINGS, &mut complaints);
-        let messages = Messages::new(read_or_complain(&config.records, store::MESSAGES, &mut complaints), |user| {
+        let restored = read_or_complain(&records, store::BINDINGS, &mut complaints);
+        let messages = Messages::new(read_or_complain(&records, store::MESSAGES, &mut complaints), |user| {
             users.get(user).is_some()
         });
-        let nonce_key = Chance::new(&config.entropy, "nonces").octets();
+        let nonce_key = Chance::new(&entropy, "nonces").octets();
         Self {
-            site: Site { sip: config.sip, http: config.http },
-            engine_rate: config.engine_rate,
-            endpoint: sip::Endpoint::new(dispatch::endpoint_config(&config.version), config.seed),
-            auth: sip::auth::ServerAuth::new(&config.realm, nonce_key, NONCE_LIFETIME),
-            chance: Chance::new(&config.entropy, "media"),
+            site: Site { sip, http },
+            engine_rate,
+            endpoint: sip::Endpoint::new(dispatch::endpoint_config(&version), seed),
+            auth: sip::auth::ServerAuth::new(&realm, nonce_key, NONCE_LIFETIME),
+            chance: Chance::new(&entropy, "media"),
             identities: Identities::default(),
             users,
             location: Location::default(),
@@ -294,7 +295,7 @@ impl Pbx {
             }
             Input::Http { id, request, source } => self.http(now, id, &request, source),
             Input::MediaBound { id, result } => {
-                self.with_calls(now, |calls, context| calls.media_bound(context, id, result))
+                self.with_calls(now, |calls, context| calls.media_bound(context, id, result));
             }
             Input::Media(event) => self.with_calls(now, |calls, context| calls.media_event(context, event)),
             Input::Timeout => self.endpoint.handle(now.instant, sip::Input::Timeout),
@@ -356,7 +357,7 @@ impl Pbx {
         if matches!(self.run, Run::Stopping { .. } | Run::Stopped) {
             return;
         }
-        self.with_calls(now, |calls, context| calls.end_all(context));
+        self.with_calls(now, Calls::end_all);
         self.pump(now);
         self.write_bindings(now);
         self.endpoint.shut_down(now.instant);
@@ -375,7 +376,7 @@ impl Pbx {
     /// What is due by itself: calls nobody answers, registrations nobody refreshed, the record of bindings.
     fn keep_time(&mut self, now: Now) {
         if self.calls.deadline().is_some_and(|at| at <= now.instant) {
-            self.with_calls(now, |calls, context| calls.expire(context));
+            self.with_calls(now, Calls::expire);
         }
         for user in self.location.expire(now.instant) {
             self.log(now, &format!("a registration of {user} has expired"));

@@ -287,7 +287,7 @@ mod tests {
         let token = path("100").split_once('=').unwrap().1.to_owned();
         match ask("POST", &format!("/messages/100?new=2&old=1&token={token}"), &[]) {
             Outcome::Messages { user, new, old, response } => {
-                assert_eq!((user.as_str(), new, old, response.status), ("100", 2, 1, 204))
+                assert_eq!((user.as_str(), new, old, response.status), ("100", 2, 1, 204));
             }
             other => panic!("{other:?}"),
         }

@@ -300,9 +300,10 @@ impl Calls {
     /// ACK of our 2xx.
     pub(crate) fn confirmed(&mut self, context: &mut Context<'_>, session: SessionId, body: Option<Body>) {
         let Some(&id) = self.by_session.get(&session) else { return };
-        let (Some(call), Some(body)) = (self.calls.get_mut(&id), body) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
         match &mut call.state {
             State::Talking { callee, caller_sdp, callee_sdp, .. } => {
+                let Some(body) = body else { return };
                 // the answer to the other's description: tell the other if it is news
                 let (other, mine) =
                     if session == call.caller { (*callee, caller_sdp) } else { (call.caller, callee_sdp) };
@@ -312,7 +313,8 @@ impl Calls {
                 }
             }
             State::Playing { player, .. } if player.offered => {
-                if player.accept(context, &body).is_err() {
+                let usable = body.is_some_and(|body| player.accept(context, &body).is_ok());
+                if !usable {
                     self.finish(context, id, None, "its answer could not be used");
                 }
             }
@@ -421,7 +423,7 @@ impl Calls {
     // time
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.calls.values().map(|call| call.deadline()).min()
+        self.calls.values().map(Call::deadline).min()
     }
 
     pub(crate) fn expire(&mut self, context: &mut Context<'_>) {

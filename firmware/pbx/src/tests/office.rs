@@ -202,7 +202,7 @@ impl Office {
     fn deliver(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::ToPbx { flow, remote, bytes } => {
-                self.pbx_input(Input::Sip(sip::Input::Received { flow, remote, bytes: &bytes }))
+                self.pbx_input(Input::Sip(sip::Input::Received { flow, remote, bytes: &bytes }));
             }
             Delivery::ToPhone { phone, flow, bytes } => {
                 if !self.phones[phone].unplugged {
