@@ -5,7 +5,9 @@
 
 pub mod alsa_audio;
 mod mixer;
+pub mod panel;
 pub mod wav_handset;
 
 pub use alsa_audio::AlsaAudio;
+pub use panel::LinuxPanel;
 pub use wav_handset::WavHandset;
