@@ -14,7 +14,7 @@ mod typed;
 mod uri;
 
 pub use header::*;
-pub(crate) use parse::stream_length;
+pub(crate) use parse::{LARGEST, endless_head, stream_length};
 pub use typed::*;
 pub use uri::*;
 

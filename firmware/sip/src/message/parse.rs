@@ -11,7 +11,7 @@ use super::scan;
 use super::{CSeq, Headers, Message, Method, NameAddr, ParseError, ParseErrorKind, Request, Response, Uri, Via};
 
 /// Largest message that is read [octets]: what a UDP datagram can hold.
-const LARGEST: usize = 65_535;
+pub(crate) const LARGEST: usize = 65_535;
 
 /// Fields that a message has once (section 7.3.1 and the table in section 20).
 const SINGLE: [&str; 7] = ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type"];
@@ -31,17 +31,24 @@ impl Message {
 
 /// Octets of body that follow `head` (start line to empty line) on a stream, where Content-Length is
 /// mandatory (section 18.3). An error here means that nobody knows where the next message starts.
-pub(crate) fn stream_length(head: &[u8]) -> Result<usize, ParseError> {
-    let head = Head::read(head);
-    if let (Start::Neither, _) | (_, Some(_)) = (&head.start, &head.fault) {
-        let (at, kind) = head.fault.clone().unwrap_or((head.at, ParseErrorKind::StartLine));
+pub(crate) fn stream_length(octets: &[u8]) -> Result<usize, ParseError> {
+    let head = Head::read(octets);
+    if let Some((at, kind)) = head.fault.clone() {
         return Err(head.refuse(at, kind, 400));
     }
     match head.content_length() {
+        Ok(Some(length)) if octets.len().saturating_add(length) > LARGEST => {
+            Err(head.refuse(head.field_at("Content-Length"), ParseErrorKind::TooLarge, 513))
+        }
         Ok(Some(length)) => Ok(length),
         Ok(None) => Err(head.refuse(head.at, ParseErrorKind::MissingHeader("Content-Length"), 400)),
         Err(kind) => Err(head.refuse(head.field_at("Content-Length"), kind, 400)),
     }
+}
+
+/// For a head on a stream that goes on and on.
+pub(crate) fn endless_head(octets: &[u8]) -> ParseError {
+    Head::read(octets).refuse(octets.len(), ParseErrorKind::TooLarge, 513)
 }
 
 enum Start<'a> {
