@@ -109,6 +109,14 @@ pub struct AudioWiring {
     pub mixer: Vec<MixerSetting>,
 }
 
+impl AudioWiring {
+    /// The same format on another ALSA PCM, used both ways (`--audio <pcm>`). The board's mixer settings are those of
+    /// the board's card and are left out.
+    pub fn on(&self, pcm: &str) -> Self {
+        Self { playback: pcm.to_owned(), capture: pcm.to_owned(), mixer_card: None, mixer: Vec::new(), ..self.clone() }
+    }
+}
+
 /// One control of the mixer on one route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MixerSetting {

@@ -2,7 +2,7 @@
 //! [`Audio`] (a period in, a period out). The pure parts live here too: [`debounce`], [`matrix`] scanning, blink
 //! patterns ([`Pattern`]), and simulated hardware ([`sim`]).
 //! No Linux, no ALSA, no tokio; no clock either: whoever calls says what time it is.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods))]
 
 pub mod audio;
 pub mod debounce;

@@ -73,6 +73,7 @@ impl AlsaAudio {
     /// # Errors
     /// [`AudioError::Open`] with the device that refused and what to do about it.
     pub fn open(wiring: &AudioWiring) -> Result<Self, AudioError> {
+        quieten();
         let format = AudioFormat { rate: wiring.rate, period: wiring.period, periods: wiring.periods.max(2) };
         let capture = Side::open(&wiring.capture, Direction::Capture, format)?;
         let playback = Side::open(&wiring.playback, Direction::Playback, format)?;
@@ -192,6 +193,7 @@ impl Audio for AlsaAudio {
 
     fn start(&mut self) -> Result<(), AudioError> {
         self.alive()?;
+        quieten();
         self.captured.clear();
         self.phase = Phase::Settling(SETTLING_PIECES);
         // Stopped first: what an earlier run left in the device would be heard late for ever.
@@ -489,6 +491,12 @@ impl Side {
         self.frames = frames;
         written
     }
+}
+
+/// ALSA's library writes its complaints to standard error, across the screen. On this thread it keeps them to itself
+/// from now on; what matters comes back as an error.
+fn quieten() {
+    let _ = alsa::Output::local_error_handler();
 }
 
 /// "Would block" is no error here.

@@ -150,14 +150,11 @@ impl<W: Wires> Contacts<W> {
                 events.push_back(PanelEvent::Down(*key));
             }
         }
-        let matrix = match &wiring.matrix {
-            Some(wired) => Some(Scanned {
-                keys: KeyMatrix::new(&wired.keys, ms(wired.debounce_ms), STUCK_AFTER),
-                every: ms(wired.scan_ms.max(1)),
-                next: Some(Duration::ZERO),
-            }),
-            None => None,
-        };
+        let matrix = wiring.matrix.as_ref().map(|wired| Scanned {
+            keys: KeyMatrix::new(&wired.keys, ms(wired.debounce_ms), STUCK_AFTER),
+            every: ms(wired.scan_ms.max(1)),
+            next: Some(Duration::ZERO),
+        });
         let mut lamps = Vec::new();
         for (index, (lamp, _)) in wiring.lamps.iter().enumerate() {
             wires.light(index, false)?;
