@@ -1,10 +1,40 @@
 //! The product's mind: the `Phone` machine. Signalling, calls, features, settings, panel in; packets, media commands,
 //! lamps, tones, records and news out. Sans-I/O: see [`phone::Phone`] for the loop.
+//!
+//! What happens is decided by inputs, one at a time; what is heard, shown and lit is worked out anew from the whole state
+//! after each of them (`settle`) and told only where it differs from what was told before. So no lamp, tone or route
+//! has an owner that could forget it.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods))]
+
+mod blf;
+mod call;
+mod caller;
+mod chance;
 pub mod command;
+mod dialing;
+mod ear;
 pub mod event;
+mod feature;
+mod history;
+mod incoming;
+mod line;
+mod media_session;
+mod mwi;
+mod orders;
+mod outgoing;
+mod panel;
 pub mod phone;
+mod picture;
+mod provisioning;
+mod registration;
+mod settle;
+mod signalling;
+mod soft_keys;
+mod timers;
+mod tones;
 pub mod view;
+mod volume;
 
 pub use command::*;
 pub use event::*;

@@ -4,26 +4,50 @@
 //! phone.handle(now, input);
 //! loop { match phone.poll() { Output::Timeout(at) => break, output => driver.perform(output) } }
 //! ```
-use crate::{Command, CommandId, Event, Refusal, View};
+//!
+//! Everything is worked out in `handle`; `poll` only hands over, packets first. Inputs before `Start` are taken but
+//! nothing registers. After `Output::Stopped` nothing happens any more.
+
+use crate::blf::Watch;
+use crate::call::Call;
+use crate::chance::Chance;
+use crate::dialing::Dialing;
+use crate::ear::Ear;
+use crate::history::History;
+use crate::line::Line;
+use crate::provisioning::Fetches;
+use crate::settle::Shown;
+use crate::{CallId, Command, CommandId, Event, Level, Refusal, View, Volume};
 use offhook_account::provisioner::{FetchError, FetchRequest, FetchResponse};
 use offhook_account::template::Device;
+use offhook_hal::PanelEvent;
+use offhook_media::stream::Statistics;
+use offhook_sip::{Endpoint, EndpointConfig, FlowId, Method};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 #[derive(Debug, Clone, Copy)]
-pub struct Now { pub instant: Instant, /// None until the date is known
-    pub wall: Option<SystemTime> }
+pub struct Now {
+    pub instant: Instant,
+    /// None until the date is known
+    pub wall: Option<SystemTime>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PhoneFetchId(pub u64);
+
 /// Names a pair of RTP/RTCP sockets; equal to the `media::StreamId` of the stream that uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MediaId(pub u32);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PhoneConfig {
-    pub device: Device, pub version: String,
+    pub device: Device,
+    pub version: String,
     /// `--provision` templates; each makes one account
-    pub provision: Vec<String>, /// allow passwords in plain-http URLs
+    pub provision: Vec<String>,
+    /// allow passwords in plain-http URLs
     pub insecure_provisioning: bool,
     /// `--account` documents: (file name, bytes)
     pub accounts: Vec<(String, Vec<u8>)>,
@@ -31,56 +55,335 @@ pub struct PhoneConfig {
     pub records: Vec<(String, Vec<u8>)>,
     pub lamps: Vec<offhook_hal::Lamp>,
     /// [Hz] of the engine
-    pub engine_rate: u32, pub seed: u64,
+    pub engine_rate: u32,
+    pub seed: u64,
     /// the board has a bell: `Ring` also drives it
     pub bell: bool,
 }
+
 #[derive(Debug)]
 pub enum Input<'a> {
     /// Begin: restore, provision, register.
     Start,
     Sip(offhook_sip::Input<'a>),
-    Panel(offhook_hal::PanelEvent),
-    MediaBound { id: MediaId, result: Result<SocketAddr, String> },
+    Panel(PanelEvent),
+    MediaBound {
+        id: MediaId,
+        result: Result<SocketAddr, String>,
+    },
     Media(offhook_media::Event),
-    Fetched { id: PhoneFetchId, result: Result<FetchResponse, FetchError> },
-    Command { id: CommandId, command: Command },
+    Fetched {
+        id: PhoneFetchId,
+        result: Result<FetchResponse, FetchError>,
+    },
+    Command {
+        id: CommandId,
+        command: Command,
+    },
     /// the sound device was lost or came back
-    Audio { available: bool, text: String },
+    Audio {
+        available: bool,
+        text: String,
+    },
     Timeout,
     /// SIGTERM: hang up, unregister; `Output::Stopped` when done (at most 2 s)
     Stop,
 }
+
+// made and moved a few times for each input: a box would cost more than the move
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Output {
     Timeout(Option<Instant>),
     /// everything of `offhook_sip::Output` but `Event` and `Timeout`
     Sip(offhook_sip::Output),
     /// Bind an even/odd pair of UDP ports on `local` within `range`.
-    BindMedia { id: MediaId, local: IpAddr, range: (u16, u16) },
-    ReleaseMedia { id: MediaId },
+    BindMedia {
+        id: MediaId,
+        local: IpAddr,
+        range: (u16, u16),
+    },
+    ReleaseMedia {
+        id: MediaId,
+    },
     Media(offhook_media::Command),
-    Fetch { id: PhoneFetchId, request: FetchRequest },
+    Fetch {
+        id: PhoneFetchId,
+        request: FetchRequest,
+    },
     /// Write under this name, atomically, soon; empty bytes: delete.
-    Persist { name: String, bytes: Vec<u8> },
+    Persist {
+        name: String,
+        bytes: Vec<u8>,
+    },
     Indicate(offhook_hal::Lamp, offhook_hal::Pattern),
     Ring(bool),
     Route(offhook_hal::Route),
     Notify(Event),
-    Done { id: CommandId, result: Result<(), Refusal> },
+    Done {
+        id: CommandId,
+        result: Result<(), Refusal>,
+    },
     Stopped,
 }
-#[derive(Debug)]
-pub struct Phone { }
-impl Phone {
-    pub fn new(config: PhoneConfig) -> Self { todo!() }
-    pub fn handle(&mut self, now: Now, input: Input<'_>) { todo!() }
-    pub fn poll(&mut self) -> Output { todo!() }
-    pub fn view(&self, now: Now) -> View { todo!() }
-    /// changes whenever the view would
-    pub fn view_version(&self) -> u64 { todo!() }
-    /// For leak tests: live transactions, sessions, calls, media.
-    pub fn census(&self) -> Census { todo!() }
+
+/// How long a stop may take before it happens all the same.
+const STOP_TIME: Duration = Duration::from_millis(1900);
+
+/// The machine. Debug output has no settings in it.
+pub struct Phone {
+    pub(crate) config: PhoneConfig,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) sip_timeout: Option<Instant>,
+    packets: VecDeque<Output>,
+    outputs: VecDeque<Output>,
+    pub(crate) timeout: Option<Instant>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) fetches: Fetches,
+    pub(crate) watches: Vec<Watch>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) ear: Ear,
+    pub(crate) dialing: Dialing,
+    pub(crate) history: History,
+    pub(crate) volume: Volume,
+    pub(crate) shown: Shown,
+    pub(crate) notice: Option<(Instant, String)>,
+    pub(crate) chance: Chance,
+    pub(crate) last_call: u32,
+    pub(crate) last_media: u32,
+    /// Remote addresses of our flows: who the account's server is.
+    pub(crate) servers: BTreeMap<FlowId, IpAddr>,
+    /// Fixed local ports of our flows, to notice one that is taken by somebody else.
+    pub(crate) ports: BTreeMap<FlowId, u16>,
+    pub(crate) last_statistics: Option<(CallId, Statistics)>,
+    /// The next full second of a talk, for whoever shows it.
+    pub(crate) tick: Option<Instant>,
+    pub(crate) version: u64,
+    started: bool,
+    pub(crate) stopping: Option<Instant>,
+    stopped: bool,
 }
+
+impl Phone {
+    pub fn new(config: PhoneConfig) -> Self {
+        let mut chance = Chance::new(config.seed);
+        let endpoint = Endpoint::new(
+            EndpointConfig {
+                user_agent: format!("Offhook/{}", config.version),
+                allow: vec![
+                    Method::Invite,
+                    Method::Ack,
+                    Method::Bye,
+                    Method::Cancel,
+                    Method::Options,
+                    Method::Info,
+                    Method::Update,
+                    Method::Notify,
+                ],
+                accept: [
+                    "application/sdp",
+                    "application/dtmf-relay",
+                    "application/dtmf",
+                    "application/dialog-info+xml",
+                    "application/simple-message-summary",
+                ]
+                .map(str::to_owned)
+                .to_vec(),
+                allow_events: Vec::new(),
+                server: false,
+                t1: Duration::from_millis(500),
+            },
+            chance.next(),
+        );
+        Self {
+            config,
+            endpoint,
+            sip_timeout: None,
+            packets: VecDeque::new(),
+            outputs: VecDeque::new(),
+            timeout: None,
+            lines: Vec::new(),
+            fetches: Fetches::default(),
+            watches: Vec::new(),
+            calls: Vec::new(),
+            ear: Ear::default(),
+            dialing: Dialing::default(),
+            history: History::default(),
+            volume: crate::volume::DEFAULT,
+            shown: Shown::default(),
+            notice: None,
+            chance,
+            last_call: 0,
+            last_media: 0,
+            servers: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            last_statistics: None,
+            tick: None,
+            version: 0,
+            started: false,
+            stopping: None,
+            stopped: false,
+        }
+    }
+
+    pub fn handle(&mut self, now: Now, input: Input<'_>) {
+        if self.stopped {
+            return;
+        }
+        match input {
+            Input::Start if !self.started => {
+                self.started = true;
+                self.changed();
+                self.start(now);
+            }
+            Input::Start => {}
+            Input::Sip(input) => self.sip_input(now, input),
+            Input::Panel(event) => {
+                self.changed();
+                self.panel_event(now, event);
+            }
+            Input::MediaBound { id, result } => self.media_bound(now, id, result),
+            Input::Media(event) => self.media_event(now, event),
+            Input::Fetched { id, result } => self.fetched(now, id, result),
+            Input::Command { id, command } => {
+                self.changed();
+                let result = self.order(now, command);
+                self.out(Output::Done { id, result });
+            }
+            Input::Audio { available, text } => {
+                let level = if available { Level::Event } else { Level::Warning };
+                self.notice(now, level, text);
+            }
+            Input::Timeout => self.due(now),
+            Input::Stop => self.stop(now),
+        }
+        self.fire(now);
+        self.pump(now);
+        self.settle(now);
+        // applying deferred settings or closing the ear may have made packets
+        self.pump(now);
+        self.finish_stop(now);
+        self.timeout = self.next_timeout();
+    }
+
+    pub fn poll(&mut self) -> Output {
+        self.packets.pop_front().or_else(|| self.outputs.pop_front()).unwrap_or(Output::Timeout(self.timeout))
+    }
+
+    pub fn view(&self, now: Now) -> View {
+        self.picture(now)
+    }
+
+    /// Changes whenever the view would; while somebody talks, also at each full second.
+    pub fn view_version(&self) -> u64 {
+        self.version
+    }
+
+    /// The newest counters of a call's stream (`ctl.ntf.043`); of the last ended call until the next one ends.
+    pub fn statistics(&self, call: CallId) -> Option<Statistics> {
+        let live = self.calls.iter().find(|candidate| candidate.id == call).and_then(|call| call.statistics);
+        live.or_else(|| self.last_statistics.filter(|(of, _)| *of == call).map(|(_, statistics)| statistics))
+    }
+
+    /// For leak tests: live transactions, sessions, calls, media.
+    pub fn census(&self) -> Census {
+        let live = self.calls.iter().filter(|call| call.is_live()).count();
+        Census { sip: self.endpoint.census(), calls: live, media: live }
+    }
+
+    /// The view is another now.
+    pub(crate) fn changed(&mut self) {
+        self.version = self.version.wrapping_add(1);
+    }
+
+    pub(crate) fn out(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn packet(&mut self, output: offhook_sip::Output) {
+        self.packets.push_back(Output::Sip(output));
+    }
+
+    pub(crate) fn notify(&mut self, event: Event) {
+        self.changed();
+        self.outputs.push_back(Output::Notify(event));
+    }
+
+    /// One line for the person in front of the phone.
+    pub(crate) fn notice(&mut self, now: Now, level: Level, text: String) {
+        self.notice = Some((now.instant, text.clone()));
+        self.notify(Event::Notice { level, text });
+    }
+
+    pub(crate) fn persist(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
+        self.out(Output::Persist { name: name.into(), bytes });
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
+    }
+
+    fn stop(&mut self, now: Now) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.changed();
+        self.close_ear(now);
+        let ids: Vec<CallId> = self.calls.iter().map(|call| call.id).collect();
+        for id in ids {
+            self.hang_up(now, id);
+        }
+        self.calls.clear();
+        self.stopping = Some(now.instant + STOP_TIME);
+        self.endpoint.shut_down(now.instant);
+    }
+
+    fn finish_stop(&mut self, now: Now) {
+        let Some(deadline) = self.stopping else {
+            return;
+        };
+        let census = self.endpoint.census();
+        if now.instant >= deadline || (census.client_transactions == 0 && census.sessions == 0) {
+            self.stopped = true;
+            self.sip_timeout = None;
+            self.out(Output::Stopped);
+        }
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        if self.stopped {
+            return None;
+        }
+        self.deadlines().min()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Census { pub sip: offhook_sip::Census, pub calls: usize, pub media: usize }
+pub struct Census {
+    pub sip: offhook_sip::Census,
+    /// not ended
+    pub calls: usize,
+    /// pairs of ports bound or asked for
+    pub media: usize,
+}
+
+impl std::fmt::Debug for PhoneConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PhoneConfig")
+            .field("device", &self.device)
+            .field("version", &self.version)
+            .field("engine_rate", &self.engine_rate)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Phone")
+            .field("ear", &self.ear)
+            .field("calls", &self.calls.len())
+            .field("lines", &self.lines.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,76 +1,261 @@
 //! The read-only picture of the phone that the screen, the control API and the bench show.
 use offhook_hal::{Hook, Lamp, Pattern, Route};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct CallId(pub u32);
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct View {
-    pub accounts: Vec<AccountView>, /// oldest first
-    pub calls: Vec<CallView>, pub lamps: Vec<(Lamp, Pattern)>, pub blf: Vec<BlfView>,
-    pub hook: Option<Hook>, pub route: Option<Route>, pub muted: bool, pub ringing: bool,
+    pub accounts: Vec<AccountView>,
+    /// oldest first
+    pub calls: Vec<CallView>,
+    pub lamps: Vec<(Lamp, Pattern)>,
+    pub blf: Vec<BlfView>,
+    pub hook: Option<Hook>,
+    pub route: Option<Route>,
+    pub muted: bool,
+    pub ringing: bool,
     /// name of the progress tone
     pub tone: Option<&'static str>,
-    pub volume: Volume, /// digits collected so far
+    pub volume: Volume,
+    /// digits collected so far
     pub dialling: Option<String>,
-    pub messages: Messages, /// newest first, at most 100
-    pub history: Vec<CallRecord>, pub missed: usize,
+    pub messages: Messages,
+    /// newest first, at most 100
+    pub history: Vec<CallRecord>,
+    pub missed: usize,
     /// up to four labels with what they do now
     pub soft_keys: Vec<SoftKey>,
     /// newest notice, until it is older than 10 s
-    pub notice: Option<String>, pub provisioning: Vec<ProvisioningView>, pub version: String,
+    pub notice: Option<String>,
+    pub provisioning: Vec<ProvisioningView>,
+    pub version: String,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Volume {
+    /// percent
+    pub handset: u8,
+    pub speaker: u8,
+    pub headset: u8,
+    pub ringer: u8,
+    pub microphone: u8,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Volume { /// percent
-    pub handset: u8, pub speaker: u8, pub headset: u8, pub ringer: u8, pub microphone: u8 }
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct Messages { pub waiting: bool, pub new: u32, pub old: u32 }
+pub struct Messages {
+    pub waiting: bool,
+    pub new: u32,
+    pub old: u32,
+}
+
 #[derive(Debug, Clone, PartialEq)]
-pub struct AccountView { /// from 1
-    pub number: u32, pub title: String, pub username: String, pub domain: String, pub display_name: String,
-    pub transport: &'static str, pub state: AccountState, pub local: Option<std::net::SocketAddr>, /// provisioned from / file
-    pub source: String }
+pub struct AccountView {
+    /// from 1
+    pub number: u32,
+    pub title: String,
+    pub username: String,
+    pub domain: String,
+    pub display_name: String,
+    pub transport: &'static str,
+    pub state: AccountState,
+    pub local: Option<std::net::SocketAddr>,
+    /// provisioned from / file
+    pub source: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccountState { Off, Registering, Registered, /// text for people, such as "wrong password"
-    Failed(String) }
+pub enum AccountState {
+    Off,
+    Registering,
+    Registered,
+    /// text for people, such as "wrong password"
+    Failed(String),
+}
+
 #[derive(Debug, Clone, PartialEq)]
-pub struct CallView { pub id: CallId, /// call appearance 1..=4
-    pub line: u8, pub account: u32, pub incoming: bool, pub state: CallState,
+pub struct CallView {
+    pub id: CallId,
+    /// call appearance 1..=4
+    pub line: u8,
+    pub account: u32,
+    pub incoming: bool,
+    pub state: CallState,
     /// user part or whole URI, and name if known
-    pub peer: String, pub peer_name: Option<String>, pub held_by_us: bool, pub held_by_them: bool, pub muted: bool,
+    pub peer: String,
+    pub peer_name: Option<String>,
+    pub held_by_us: bool,
+    pub held_by_them: bool,
+    pub muted: bool,
     /// `G722`, …
-    pub codec: Option<&'static str>, /// talk time so far [s]
-    pub seconds: u64, /// when answered, in the phone's instant
-    pub since: Option<std::time::Instant>, pub sip_call_id: Option<String>, /// why it ended, if it has
-    pub end: Option<EndReason>, /// this call is the one in the ear
-    pub in_focus: bool }
+    pub codec: Option<&'static str>,
+    /// talk time so far [s]
+    pub seconds: u64,
+    /// when answered, in the phone's instant
+    pub since: Option<std::time::Instant>,
+    pub sip_call_id: Option<String>,
+    /// why it ended, if it has
+    pub end: Option<EndReason>,
+    /// this call is the one in the ear
+    pub in_focus: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallState { /// INVITE made, nothing heard
-    Trying, /// 180/183
-    Ringing, /// incoming, ringing here
-    Incoming, Talking, /// we hold it
-    Held, /// tone in the ear until hook on
-    Ended }
-impl CallState { /// bench word: `trying`, `ringing`, `incoming`, `talking`, `held`, `ended`
-    pub fn name(self) -> &'static str { todo!() } }
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndReason { /// 0 not set, 1 us, 2 peer, 3 undefined (`ctl.ntf.050`)
-    pub party: u8, /// SIP status if there was one
-    pub status: Option<u16>, pub text: String }
+pub enum CallState {
+    /// INVITE made, nothing heard
+    Trying,
+    /// 180/183
+    Ringing,
+    /// incoming, ringing here
+    Incoming,
+    Talking,
+    /// we hold it
+    Held,
+    /// tone in the ear until hook on
+    Ended,
+}
+
+impl CallState {
+    /// bench word: `trying`, `ringing`, `incoming`, `talking`, `held`, `ended`
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trying => "trying",
+            Self::Ringing => "ringing",
+            Self::Incoming => "incoming",
+            Self::Talking => "talking",
+            Self::Held => "held",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndReason {
+    /// 0 not set, 1 us, 2 peer, 3 undefined (`ctl.ntf.050`)
+    pub party: u8,
+    /// SIP status if there was one
+    pub status: Option<u16>,
+    pub text: String,
+}
+
 #[derive(Debug, Clone, PartialEq)]
-pub struct BlfView { /// lamp key, from 1
-    pub key: u8, pub extension: String, pub label: String, pub state: BlfState }
+pub struct BlfView {
+    /// lamp key, from 1
+    pub key: u8,
+    pub extension: String,
+    pub label: String,
+    pub state: BlfState,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BlfState { Unknown, Idle, Ringing, Busy }
-#[derive(Debug, Clone, PartialEq)]
-pub struct CallRecord { pub account: u32, pub incoming: bool, pub peer: String, pub peer_name: Option<String>, pub caller: String, pub called: String, pub peer_address: Option<String>,
-    pub answered: bool, pub missed: bool, /// [ms] from INVITE to answer, and talk time
-    pub connect_ms: u64, pub duration_ms: u64, pub end: EndReason, /// seconds since 1970 UTC, if the date is known
-    pub started: Option<u64>, pub line: u8 }
+pub enum BlfState {
+    Unknown,
+    Idle,
+    Ringing,
+    Busy,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRecord {
+    pub account: u32,
+    pub incoming: bool,
+    pub peer: String,
+    pub peer_name: Option<String>,
+    pub caller: String,
+    pub called: String,
+    pub peer_address: Option<String>,
+    pub answered: bool,
+    pub missed: bool,
+    /// [ms] from INVITE to answer, and talk time
+    pub connect_ms: u64,
+    pub duration_ms: u64,
+    pub end: EndReason,
+    /// seconds since 1970 UTC, if the date is known
+    pub started: Option<u64>,
+    pub line: u8,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SoftKey { pub label: String, pub enabled: bool }
+pub struct SoftKey {
+    pub label: String,
+    pub enabled: bool,
+}
+
 #[derive(Debug, Clone, PartialEq)]
-pub struct ProvisioningView { pub url: String, pub last: String, pub ok: Option<bool> }
-impl View { /// One line of JSON for the bench socket (`view`).
-    pub fn to_json(&self) -> String { todo!() } }
+pub struct ProvisioningView {
+    pub url: String,
+    pub last: String,
+    pub ok: Option<bool>,
+}
+
+impl AccountState {
+    /// bench word: `off`, `registering`, `registered`, `failed`
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Registering => "registering",
+            Self::Registered => "registered",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl BlfState {
+    /// `unknown`, `idle`, `ringing`, `busy`
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Idle => "idle",
+            Self::Ringing => "ringing",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+impl View {
+    /// One line of JSON for the bench socket (`view`).
+    pub fn to_json(&self) -> String {
+        use serde_json::{Map, Value, json};
+        let accounts: Vec<Value> = self
+            .accounts
+            .iter()
+            .map(|account| {
+                let reason = match &account.state {
+                    AccountState::Failed(reason) => Some(reason.as_str()),
+                    _ => None,
+                };
+                json!({
+                    "number": account.number, "title": account.title, "username": account.username,
+                    "domain": account.domain, "state": account.state.name(), "reason": reason,
+                    "local": account.local.map(|local| local.to_string()),
+                })
+            })
+            .collect();
+        let calls: Vec<Value> = self
+            .calls
+            .iter()
+            .map(|call| {
+                json!({
+                    "id": call.id.0, "line": call.line, "state": call.state.name(), "peer": call.peer,
+                    "name": call.peer_name, "incoming": call.incoming, "codec": call.codec,
+                    "seconds": call.seconds, "held": call.held_by_us, "held_by_peer": call.held_by_them,
+                    "muted": call.muted,
+                })
+            })
+            .collect();
+        let lamps: Map<String, Value> =
+            self.lamps.iter().map(|(lamp, pattern)| (lamp.name(), pattern.name().into())).collect();
+        let hook = self.hook.map(|hook| match hook {
+            Hook::On => "on",
+            Hook::Off => "off",
+        });
+        let soft_keys: Vec<&str> = self.soft_keys.iter().map(|key| key.label.as_str()).collect();
+        json!({
+            "accounts": accounts, "calls": calls, "lamps": lamps, "volume": self.volume, "messages": self.messages,
+            "hook": hook, "route": self.route.map(Route::name), "tone": self.tone, "ringing": self.ringing,
+            "dialling": self.dialling, "soft_keys": soft_keys, "missed": self.missed, "notice": self.notice,
+        })
+        .to_string()
+    }
+}

@@ -1,0 +1,218 @@
+//! Calls that come in. An INVITE is asked in fixed order: do we know the account, is there room, is it forwarded, may a
+//! second call come, do we share a codec; who passes all rings. Then answering, and changes of a call that is up.
+
+use crate::call::{MOST_CALLS, State, seconds_since_1970};
+use crate::caller;
+use crate::feature::{auto_answer, forwarding};
+use crate::outgoing::{SDP, sdp_of};
+use crate::phone::{Now, Phone};
+use crate::{CallId, CallRecord, EndReason, Event, Level, Refusal, history};
+use offhook_account::settings::IncomingMode;
+use offhook_media::Direction;
+use offhook_media::sdp::SdpError;
+use offhook_sip::{Body, Headers, IdentityId, Request, SessionId};
+use std::net::SocketAddr;
+
+impl Phone {
+    pub(crate) fn invited(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        identity: Option<IdentityId>,
+        request: &Request,
+        source: SocketAddr,
+        offer: Option<&Body>,
+    ) {
+        let line = self.lines.iter().find(|line| line.identity.is_some() && line.identity == identity);
+        let found = line.and_then(|line| Some((line.number, line.local, line.settings.clone()?)));
+        let Some((account, known_local, settings)) = found else {
+            return self.decline(now, session, 404, Headers::new());
+        };
+        let local = identity.and_then(|identity| self.endpoint.local_address(identity)).or(known_local);
+        let Some(local) = local.filter(|_| settings.incoming != IncomingMode::Off && !self.is_stopping()) else {
+            return self.decline(now, session, 480, Headers::new());
+        };
+        let trusted = self.is_trusted(&settings, source);
+        let peer = caller::of_request(request, &settings.remote_contact, trusted, &settings.host);
+        if let Some(target) = &settings.forwarding {
+            if let Some(headers) = forwarding::redirection(request, target, &settings) {
+                self.notice(now, Level::Event, format!("call of {} forwarded to {target}", peer.address));
+                return self.decline(now, session, 302, headers);
+            }
+            self.notice(now, Level::Warning, format!("call not forwarded: {target} cannot be dialled"));
+        }
+        let live = self.calls.iter().filter(|call| call.is_live()).count();
+        if live >= MOST_CALLS || self.is_busy(&settings) {
+            self.decline(now, session, 486, Headers::new());
+            return self.missed_while_busy(now, account, peer, &settings.username, source);
+        }
+        let sdp = match offer.map(|body| sdp_of(body).map(<[u8]>::to_vec)) {
+            None => None,
+            Some(Some(sdp)) => Some(sdp),
+            Some(None) => {
+                let mut headers = Headers::new();
+                headers.push("Accept", SDP);
+                return self.decline(now, session, 415, headers);
+            }
+        };
+        let state = State::Incoming { offer: sdp.clone(), answering: false, auto_answer: None };
+        // checked before anything rings, with a session that is thrown away
+        if let Some(sdp) = &sdp {
+            let id = crate::phone::MediaId(0);
+            let probe = crate::media_session::MediaSession::new(id, &settings, local.ip(), &mut self.chance);
+            if let Err(error) = probe.try_offer(sdp) {
+                return self.refuse_sdp(now, session, error);
+            }
+        }
+        if self.endpoint.ring(now.instant, session, 180, None).is_err() {
+            return;
+        }
+        let id = self.new_call(now, account, true, state, peer, &settings, local);
+        let auto_at = auto_answer::delay(request, &settings, trusted, live > 0).map(|delay| now.instant + delay);
+        if let Some(call) = self.call_mut(id) {
+            call.session = Some(session);
+            call.caller = call.peer.address.clone();
+            call.called = settings.username.clone();
+            call.peer_address = Some(source.ip());
+            call.sip_call_id = request.headers.call_id().map(str::to_owned);
+            if let State::Incoming { auto_answer, .. } = &mut call.state {
+                *auto_answer = auto_at;
+            }
+        }
+    }
+
+    /// A person, a program or the account's own wish: take the call. The sound starts when the ports are there.
+    pub(crate) fn answer_call(&mut self, now: Now, id: CallId) -> Result<(), Refusal> {
+        let Some(call) = self.call(id) else { return Err(Refusal::NoSuchCall) };
+        if !call.is_incoming_ringing() {
+            return Err(Refusal::WrongState("that call is not ringing"));
+        }
+        self.put_aside(now)?;
+        self.dialing.clear();
+        self.ear_for_call();
+        self.ear.focus = Some(id);
+        let Some(call) = self.call_mut(id) else { return Err(Refusal::NoSuchCall) };
+        let bound = call.media.is_bound();
+        if let State::Incoming { answering, auto_answer, .. } = &mut call.state {
+            *answering = true;
+            *auto_answer = None;
+        }
+        if bound {
+            self.complete_answer(now, id);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn complete_answer(&mut self, now: Now, id: CallId) {
+        let Some(call) = self.call_mut(id) else { return };
+        let State::Incoming { offer, .. } = &call.state else { return };
+        let Some(session) = call.session else { return };
+        let body = match offer.clone() {
+            Some(offer) => call.media.answer(&offer, Direction::SendRecv),
+            None => Ok(call.media.offer(Direction::SendRecv)),
+        };
+        match body {
+            Err(error) => {
+                // passed the check before ringing; only the address of the ports is new
+                self.refuse_sdp(now, session, error);
+                let end = EndReason { party: 1, status: Some(488), text: "no common way to talk".into() };
+                self.finish(now, id, end, Some("congestion"), false);
+            }
+            Ok(bytes) => {
+                let body = Body { content_type: SDP.to_owned(), bytes };
+                if self.endpoint.answer(now.instant, session, Some(body)).is_err() {
+                    return; // its end is on the way as an event
+                }
+                if let Some(call) = self.call_mut(id) {
+                    call.state = State::Talking { since: now.instant };
+                }
+                self.build_stream(now, id);
+            }
+        }
+    }
+
+    /// ACK of our 2xx; it answers the offer if that was in the 2xx (to INVITE or re-INVITE).
+    pub(crate) fn confirmed(&mut self, now: Now, session: SessionId, body: Option<&Body>) {
+        let Some(call) = self.call_of(session) else { return };
+        let id = call.id;
+        let accepted = match body.and_then(sdp_of) {
+            Some(sdp) => call.media.accepted(sdp),
+            None => Ok(()),
+        };
+        call.media.close_offer();
+        if accepted.is_err() || call.media.agreed().is_none() {
+            let _ = self.endpoint.end(now.instant, session, Some("SIP;cause=488;text=\"no usable answer\""));
+            let end = EndReason { party: 1, status: Some(488), text: "no common way to talk".into() };
+            return self.finish(now, id, end, Some("congestion"), false);
+        }
+        self.build_stream(now, id);
+    }
+
+    /// re-INVITE or UPDATE of the peer: new address, new codec, hold.
+    pub(crate) fn reoffered(&mut self, now: Now, session: SessionId, offer: Option<&Body>) {
+        let Some(call) = self.call_of(session) else {
+            let _ = self.endpoint.refuse_offer(now.instant, session, 481);
+            return;
+        };
+        let id = call.id;
+        let direction = call.own_direction();
+        let body = match offer.map(sdp_of) {
+            None => Some(call.media.offer(direction)),
+            Some(Some(sdp)) => call.media.answer(sdp, direction).ok(),
+            Some(None) => None,
+        };
+        match body {
+            None => {
+                let _ = self.endpoint.refuse_offer(now.instant, session, 488);
+            }
+            Some(bytes) => {
+                let body = Body { content_type: SDP.to_owned(), bytes };
+                if self.endpoint.answer_offer(now.instant, session, Some(body)).is_ok() {
+                    self.build_stream(now, id);
+                }
+            }
+        }
+    }
+
+    fn decline(&mut self, now: Now, session: SessionId, status: u16, headers: Headers) {
+        let _ = self.endpoint.reject(now.instant, session, status, None, headers);
+    }
+
+    /// 400 for what is not SDP, 488 with a Warning (RFC 3261 section 20.43) for what we cannot do.
+    fn refuse_sdp(&mut self, now: Now, session: SessionId, error: SdpError) {
+        let mut headers = Headers::new();
+        match error {
+            SdpError::Malformed(line, what) => {
+                self.notify(Event::Protest(format!("unusable SDP, line {line}: {what}")));
+                self.decline(now, session, 400, headers);
+            }
+            SdpError::NotAcceptable(code, text) => {
+                let text: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
+                headers.push("Warning", format!("{code} offhook \"{text}\""));
+                self.decline(now, session, 488, headers);
+            }
+        }
+    }
+
+    /// A call that met a busy line is still worth knowing about.
+    fn missed_while_busy(&mut self, now: Now, account: u32, peer: caller::Party, own: &str, source: SocketAddr) {
+        self.history.add(CallRecord {
+            account,
+            incoming: true,
+            caller: peer.address.clone(),
+            peer: peer.address,
+            peer_name: peer.name,
+            called: own.to_owned(),
+            peer_address: Some(source.ip().to_string()),
+            answered: false,
+            missed: true,
+            connect_ms: 0,
+            duration_ms: 0,
+            end: EndReason { party: 1, status: Some(486), text: "busy".into() },
+            started: seconds_since_1970(now),
+            line: 0,
+        });
+        self.changed();
+        self.persist(history::RECORD, self.history.to_bytes());
+    }
+}

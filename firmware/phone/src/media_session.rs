@@ -1,0 +1,197 @@
+//! The media of one call: SDP offers and answers (RFC 3264) into streams for the engine. One stream, one pair of
+//! ports from the first offer to the end, one o= line whose version goes up with every new description.
+//!
+//! What the account says about codecs is copied when the call begins: a new setting acts from the next call on.
+
+use crate::chance::Chance;
+use crate::phone::MediaId;
+use offhook_account::Settings;
+use offhook_account::settings::Codec;
+use offhook_media::codec::{CodecKind, OpusParams};
+use offhook_media::sdp::{self, SdpError};
+use offhook_media::stream::StreamOptions;
+use offhook_media::{Command, Direction, LocalMedia, Stream, StreamConfig, StreamId};
+use std::net::{IpAddr, SocketAddr};
+
+#[derive(Debug)]
+pub(crate) struct MediaSession {
+    pub(crate) id: MediaId,
+    /// What we can do; `rtp` is not true before the ports are bound.
+    local: LocalMedia,
+    options: StreamOptions,
+    bound: bool,
+    /// Our offer that waits for its answer.
+    open: Option<LocalMedia>,
+    agreed: Option<StreamConfig>,
+    /// What the engine's stream was built from.
+    built: Option<StreamConfig>,
+    /// What the engine was told last.
+    told: Option<Direction>,
+}
+
+impl MediaSession {
+    pub(crate) fn new(id: MediaId, settings: &Settings, local: IpAddr, chance: &mut Chance) -> Self {
+        let session_id = chance.next() >> 2;
+        Self {
+            id,
+            local: LocalMedia {
+                rtp: SocketAddr::new(local, 9),
+                codecs: codecs(&settings.codec_order),
+                opus: opus(settings),
+                ptime: settings.ptime,
+                force_ptime: settings.force_ptime,
+                direction: Direction::SendRecv,
+                telephone_event: true,
+                telephone_event_8k_only: settings.dtmf_only_8k,
+                honor_their_order: settings.honor_their_codec_list,
+                session_id,
+                session_version: session_id,
+                allow_loopback: local.is_loopback(),
+            },
+            options: StreamOptions {
+                symmetric: settings.send_audio_back,
+                ssrc: chance.next() as u32,
+                first_sequence: (chance.next() as u16) >> 1,
+                first_timestamp: chance.next() as u32,
+                cname: format!("{:012x}", chance.next() & 0xFFFF_FFFF_FFFF),
+                dtmf_8k_units: settings.dtmf_8k_units,
+                jitter_min_ms: 20,
+                jitter_max_ms: 400,
+            },
+            bound: false,
+            open: None,
+            agreed: None,
+            built: None,
+            told: None,
+        }
+    }
+
+    pub(crate) fn stream(&self) -> StreamId {
+        StreamId(self.id.0)
+    }
+
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound
+    }
+
+    /// The ports are there.
+    pub(crate) fn bind(&mut self, rtp: SocketAddr) {
+        self.local.rtp =
+            SocketAddr::new(if rtp.ip().is_unspecified() { self.local.rtp.ip() } else { rtp.ip() }, rtp.port());
+        self.bound = true;
+    }
+
+    pub(crate) fn agreed(&self) -> Option<&StreamConfig> {
+        self.agreed.as_ref()
+    }
+
+    /// The engine has our stream.
+    pub(crate) fn is_running(&self) -> bool {
+        self.built.is_some()
+    }
+
+    /// Nothing but a check before ringing: is there a common codec?
+    pub(crate) fn try_offer(&self, theirs: &[u8]) -> Result<(), SdpError> {
+        sdp::answer(&self.local, theirs).map(|_| ())
+    }
+
+    /// An offer of ours; its answer goes to [`accepted`](Self::accepted).
+    pub(crate) fn offer(&mut self, direction: Direction) -> Vec<u8> {
+        let local = self.described(direction);
+        let body = sdp::offer(&local);
+        self.open = Some(local);
+        body
+    }
+
+    /// Their offer: our answer.
+    pub(crate) fn answer(&mut self, theirs: &[u8], direction: Direction) -> Result<Vec<u8>, SdpError> {
+        let local = self.described(direction);
+        let (body, agreed) = sdp::answer(&local, theirs)?;
+        self.agreed = Some(agreed);
+        Ok(body)
+    }
+
+    /// Their answer to our offer. A second answer to the same offer (183, then 200) replaces the first.
+    pub(crate) fn accepted(&mut self, theirs: &[u8]) -> Result<(), SdpError> {
+        let Some(local) = &self.open else {
+            return Ok(());
+        };
+        self.agreed = Some(sdp::accept(local, theirs)?);
+        Ok(())
+    }
+
+    /// The offer is answered for good, or refused: another may follow.
+    pub(crate) fn close_offer(&mut self) {
+        self.open = None;
+    }
+
+    /// Adds the stream to the engine, or replaces it if what was agreed has changed. Nothing while nothing is agreed.
+    pub(crate) fn build(&mut self, engine_rate: u32) -> Result<Option<Command>, String> {
+        let Some(agreed) = &self.agreed else {
+            return Ok(None);
+        };
+        if self.built.as_ref() == Some(agreed) {
+            return Ok(None);
+        }
+        let stream = Stream::new(StreamId(self.id.0), agreed, &self.options, engine_rate)
+            .map_err(|error| format!("{error:?}"))?;
+        let command = if self.built.is_some() { Command::Replace(stream) } else { Command::Add(stream) };
+        self.built = Some(agreed.clone());
+        self.told = None;
+        Ok(Some(command))
+    }
+
+    /// What the ear and the mouth may do; a command only if it is news to the engine.
+    pub(crate) fn direct(&mut self, wanted: Direction) -> Option<Command> {
+        if self.built.is_none() || self.told == Some(wanted) {
+            return None;
+        }
+        self.told = Some(wanted);
+        Some(Command::Direction(StreamId(self.id.0), wanted))
+    }
+
+    /// The microphone reaches the peer.
+    pub(crate) fn sends(&self) -> bool {
+        matches!(self.told, Some(Direction::SendRecv | Direction::SendOnly))
+    }
+
+    /// The peer does not listen to us: hold by direction, or by address 0.0.0.0 (RFC 2543).
+    pub(crate) fn held_by_them(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| {
+            matches!(agreed.direction, Direction::RecvOnly | Direction::Inactive) || agreed.remote_rtp.is_none()
+        })
+    }
+
+    fn described(&mut self, direction: Direction) -> LocalMedia {
+        self.local.session_version = self.local.session_version.wrapping_add(1);
+        LocalMedia { direction, ..self.local.clone() }
+    }
+}
+
+/// What the engine has of the account's list; G.711 if that leaves nothing, since every peer has it.
+fn codecs(order: &[Codec]) -> Vec<CodecKind> {
+    let known: Vec<CodecKind> = order
+        .iter()
+        .filter_map(|codec| match codec {
+            Codec::Pcmu => Some(CodecKind::Pcmu),
+            Codec::Pcma => Some(CodecKind::Pcma),
+            Codec::G722 => Some(CodecKind::G722),
+            Codec::Opus => Some(CodecKind::Opus),
+            Codec::Gsm | Codec::G729 | Codec::Ilbc => None,
+        })
+        .collect();
+    if known.is_empty() { vec![CodecKind::Pcma, CodecKind::Pcmu] } else { known }
+}
+
+fn opus(settings: &Settings) -> OpusParams {
+    let options = &settings.opus;
+    OpusParams {
+        max_playback_rate: options.bandwidth,
+        bitrate: options.bitrate,
+        fec: options.fec,
+        dtx: options.dtx,
+        cbr: !options.vbr,
+        complexity: options.complexity,
+        expected_loss: options.expected_packet_loss,
+    }
+}

@@ -1,0 +1,49 @@
+//! The view, made from the state when somebody asks.
+
+use crate::blf::Watch;
+use crate::line;
+use crate::phone::{Now, Phone};
+use crate::{AccountView, View};
+
+impl Phone {
+    pub(crate) fn picture(&self, now: Now) -> View {
+        let accounts = self
+            .lines
+            .iter()
+            .filter_map(|line| {
+                let settings = line.settings.as_ref()?;
+                Some(AccountView {
+                    number: line.number,
+                    title: settings.title.clone(),
+                    username: settings.username.clone(),
+                    domain: line.domain().to_owned(),
+                    display_name: settings.display_name.clone(),
+                    transport: line::transport_name(settings.transport),
+                    state: line.registration.clone(),
+                    local: line.identity.and_then(|identity| self.endpoint.local_address(identity)).or(line.local),
+                    source: crate::provisioning::without_secrets(&line.source),
+                })
+            })
+            .collect();
+        View {
+            accounts,
+            calls: self.calls.iter().map(|call| call.view(now, self.ear.muted, self.is_in_focus(call.id))).collect(),
+            lamps: self.shown.lamps.iter().map(|(lamp, pattern)| (*lamp, *pattern)).collect(),
+            blf: self.watches.iter().map(Watch::view).collect(),
+            hook: Some(self.ear.hook),
+            route: Some(self.ear.route),
+            muted: self.ear.muted,
+            ringing: self.shown.ringing,
+            tone: self.shown_tone(),
+            volume: self.volume,
+            dialling: (!self.dialing.is_empty()).then(|| self.dialing.digits().to_owned()),
+            messages: self.messages(),
+            history: self.history.newest_first().cloned().collect(),
+            missed: self.history.missed(),
+            soft_keys: self.soft_key_views(),
+            notice: self.notice.as_ref().map(|(_, text)| text.clone()),
+            provisioning: self.provisioning_views(),
+            version: self.config.version.clone(),
+        }
+    }
+}
