@@ -5,8 +5,8 @@
 //! to the main thread. When the sound device is lost, a silent one of the same pace takes its place until the main
 //! thread has opened the real one again, so that a call goes on.
 
+use offhook_hal::sim::NoneAudio;
 use offhook_hal::{Audio, AudioError, PollFd, Route};
-use offhook_hal_linux::NoneAudio;
 use offhook_media::{Command, Engine, EngineConfig, Event, StreamId};
 use offhook_net::rtp_sockets::{MAX_PAIRS, Pair, RtpSockets};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -75,7 +75,7 @@ impl MediaThread {
         let config = EngineConfig { rate: format.rate, period: format.period, streams: STREAMS };
         let mut media = Media {
             engine: Engine::new(config),
-            stand_in: Some(Box::new(NoneAudio::new(format.rate, format.period))),
+            stand_in: Some(Box::new(NoneAudio::new(format))),
             audio,
             lost: false,
             last_period: Instant::now(),
