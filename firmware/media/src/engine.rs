@@ -96,7 +96,7 @@ pub enum Event {
         stream: StreamId,
         statistics: Statistics,
     },
-    /// First packet of the peer.
+    /// First packet of the peer, also after a change of the remote address.
     Talking {
         stream: StreamId,
         from: SocketAddr,
@@ -140,6 +140,8 @@ struct Place {
     ear: Ramp,
     mouth: Ramp,
     tone: TonePort,
+    /// Its first packet has been told.
+    talking: bool,
     /// It talks in this period.
     audible: bool,
     /// Since when nothing comes, and how often that was told.
@@ -316,10 +318,11 @@ impl Engine {
         }
         place.silent_since = now;
         place.silent_told = 0;
-        match arrival {
-            Arrival::First => self.tell(Event::Talking { stream, from }),
-            Arrival::Digit(digit) => self.tell(Event::Digit { stream, digit }),
-            Arrival::Kept | Arrival::Refused => {}
+        if !std::mem::replace(&mut place.talking, true) {
+            self.tell(Event::Talking { stream, from });
+        }
+        if let Arrival::Digit(digit) = arrival {
+            self.tell(Event::Digit { stream, digit });
         }
         false
     }
@@ -365,6 +368,7 @@ impl Engine {
             ear: Ramp::new(1.0),
             mouth: Ramp::new(1.0),
             tone: TonePort::new(),
+            talking: false,
             audible: false,
             silent_since: now,
             silent_told: 0,
@@ -376,6 +380,7 @@ impl Engine {
         match self.place(stream.id()) {
             Some(place) if stream.engine_rate == rate => {
                 stream.take_over(&mut place.stream);
+                place.talking = stream.receiver.source.is_some();
                 let old = std::mem::replace(&mut place.stream, stream);
                 place.silent_since = now;
                 place.silent_told = 0;

@@ -226,12 +226,7 @@ struct Reference {
 impl DelayEstimate {
     /// For timestamps at `clock` [Hz].
     pub fn new(clock: u32) -> Self {
-        Self {
-            clock: clock as f32,
-            reference: None,
-            histogram: vec![0.0; BUCKETS].into_boxed_slice(),
-            packets: 0.0,
-        }
+        Self { clock: clock as f32, reference: None, histogram: vec![0.0; BUCKETS].into_boxed_slice(), packets: 0.0 }
     }
 
     /// A packet came. Answers its excess delay over the fastest ones [ms].

@@ -1,9 +1,11 @@
 //! Two engines in a call over a pretend network: what each hears of the other.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 mod common;
 use common::*;
 use offhook_media::codec::CodecKind;
+use offhook_media::engine::Command;
 use offhook_media::measure::tone_ratio_db;
+use offhook_media::stream::Stream;
 use std::time::Duration;
 
 const RATES: [u32; 3] = [8000, 16_000, 48_000];
@@ -73,6 +75,7 @@ fn damage(codec: CodecKind, loss: f64) -> (f64, f64) {
     (wrong / all, share)
 }
 
+/// Covers: feat.50
 #[test]
 fn concealment_is_better_than_silence_at_5_and_10_percent_loss() {
     for codec in [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722] {
@@ -93,6 +96,7 @@ fn opus_loses_little_of_its_level_at_10_percent_loss() {
     assert!(ratio > 15.0, "{ratio}");
 }
 
+/// Covers: feat.50
 #[test]
 fn jitter_of_30_ms_with_reordering_is_taken_up_and_the_delay_stays_bounded() {
     for codec in CodecKind::ALL {
@@ -170,4 +174,31 @@ fn clocks_200_ppm_apart_neither_grow_nor_starve_the_buffer_in_ten_minutes() {
             assert!(ratio > 15.0, "{drift} ppm side {side}: {ratio} dB");
         }
     }
+}
+
+#[test]
+fn opus_saves_packets_in_silence_and_sound_comes_back_at_once() {
+    let mut call = Call::new(
+        CodecKind::Opus,
+        [16_000, 16_000],
+        Network { delay: Duration::from_millis(15), ..Network::default() },
+    );
+    for (n, side) in call.sides.iter_mut().enumerate() {
+        let mut config = config(CodecKind::Opus, 4000 + (1 - n as u16) * 10);
+        config.opus.dtx = true;
+        let stream = Stream::new(ID, &config, &options(5), 16_000).unwrap();
+        side.engine.command(call.now, Command::Replace(stream));
+    }
+    call.run(Duration::from_secs(2));
+    call.voices = [Voice::Silent; 2];
+    call.run(Duration::from_secs(2));
+    let before = call.statistics(0).sent;
+    call.run(Duration::from_secs(6));
+    let in_silence = call.statistics(0).sent - before;
+    assert!(in_silence < 60, "{in_silence} packets in 6 s");
+    call.voices = [Voice::Tone(1004.0); 2];
+    call.run(Duration::from_millis(1200));
+    assert!(tone_ratio_db(call.tail(1, Duration::from_secs(1)), 16_000, 1004.0) > 15.0);
+    let statistics = call.statistics(1);
+    assert!(statistics.lost == 0 && statistics.late == 0 && statistics.buffer_ms < 45.0, "{statistics:?}");
 }

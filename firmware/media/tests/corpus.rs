@@ -1,5 +1,5 @@
 //! Bad and odd RTP and RTCP from the corpus, each through `Engine::receive` with its verdict.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 mod common;
 use common::*;
 use offhook_media::codec::CodecKind;

@@ -1,5 +1,5 @@
 //! Digits between two engines: as telephone-events and in-band.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 mod common;
 use common::*;
 use offhook_media::codec::CodecKind;

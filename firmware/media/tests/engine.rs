@@ -1,5 +1,5 @@
 //! The engine's commands and events: who hears whom, who is believed, what is given back.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 mod common;
 use common::*;
 use offhook_media::codec::CodecKind;

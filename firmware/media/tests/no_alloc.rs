@@ -1,5 +1,5 @@
 //! The media thread neither allocates nor frees: a minute of mixed calls under a counting allocator.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 mod common;
 use common::*;
 use offhook_media::codec::CodecKind;
@@ -82,8 +82,7 @@ impl Office {
                 counting(|| self.engines[side].receive(at, stream, rtcp, address(port), &mut bytes));
             }
             counting(|| self.engines[side].period(now, &captured[side], &mut playback[side], None));
-            loop {
-                let Some(packet) = counting(|| self.engines[side].poll_transmit()) else { break };
+            while let Some(packet) = counting(|| self.engines[side].poll_transmit()) {
                 let (id, rtcp, bytes) = (packet.stream, packet.rtcp, packet.bytes.to_vec());
                 if self.chance.share() > 0.05 {
                     let at = now + Duration::from_millis(5) + Duration::from_millis(40).mul_f64(self.chance.share());

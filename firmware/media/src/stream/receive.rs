@@ -48,8 +48,6 @@ const LOSS_MEMORY: f32 = 1.0 / 250.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrival {
     Refused,
-    /// The first one of the peer.
-    First,
     Kept,
     Digit(Digit),
 }
@@ -190,6 +188,8 @@ struct Play {
     frame: u32,
     /// Mean playout delay [ms], `None` before the first measurement of a talkspurt.
     delay: Option<f32>,
+    /// The last one there was, for the statistics [ms].
+    shown: f32,
     /// Recent share of packets missing at their time.
     loss: f32,
     /// Packets since the last stretch or cut.
@@ -286,6 +286,7 @@ impl Receiver {
                 concealed: 0,
                 frame: config.codec.clock() / 50,
                 delay: None,
+                shown: 0.0,
                 loss: 0.0,
                 since_change: 0,
                 last_period: None,
@@ -352,12 +353,9 @@ impl Receiver {
 
     /// One RTP packet; `time` is `now` on the clock of the reports.
     pub(crate) fn receive(&mut self, now: Instant, time: Duration, from: SocketAddr, datagram: &[u8]) -> Arrival {
-        let (header, range) = match rtp::parse(datagram) {
-            Ok(parsed) => parsed,
-            Err(_) => {
-                self.counters.malformed += 1;
-                return Arrival::Refused;
-            }
+        let Ok((header, range)) = rtp::parse(datagram) else {
+            self.counters.malformed += 1;
+            return Arrival::Refused;
         };
         let payload = datagram.get(range).unwrap_or_default();
         let kind = self.table.get(usize::from(header.payload_type)).copied().unwrap_or(Payload::Unknown);
@@ -371,7 +369,6 @@ impl Receiver {
             self.counters.foreign += 1;
             return Arrival::Refused;
         }
-        let first = self.counters.received == 0 || self.source.is_none();
         self.source = Some(from);
         self.last_packet = Some(now);
         self.counters.received += 1;
@@ -396,7 +393,7 @@ impl Receiver {
             }
             Payload::Unknown => {}
         }
-        if first { Arrival::First } else { Arrival::Kept }
+        Arrival::Kept
     }
 
     /// One period of sound into `into`; answers false if it is silence because nobody talks.
@@ -420,7 +417,7 @@ impl Receiver {
 
     /// Mean playout delay [ms].
     pub(crate) fn delay(&self) -> f32 {
-        self.play.delay.unwrap_or(0.0)
+        self.play.shown
     }
 
     /// Interarrival jitter [ms].
@@ -496,6 +493,7 @@ impl Receiver {
         }
         let mean = self.play.delay.get_or_insert(delay);
         *mean += (delay - *mean) / 8.0;
+        self.play.shown = *mean;
     }
 
     /// Least playout delay to aim for [ms]. Redundancy is of use only if the next packet is there when one is missing, so with
@@ -674,7 +672,8 @@ fn adapt(play: &mut Play, decoding: &Decoding, wanted: f32, maximum: f32, sample
     play.since_change += 1;
     let Some(delay) = play.delay else { return count };
     let surplus = delay - wanted - play.period_ms;
-    let missing = wanted - play.period_ms - delay;
+    // Sound is fetched a period ahead, on average half of one too early.
+    let missing = wanted - play.period_ms / 2.0 - delay;
     let frame_ms = play.frame as f32 * 1000.0 / decoding.clock as f32;
     // Small corrections are spread out, large ones are not.
     let patience = |amount: f32| if amount > 40.0 { 0.0 } else { 60.0 };

@@ -1,5 +1,6 @@
 //! Two engines and a pretend network between them, in virtual time.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 use offhook_media::codec::{CodecKind, OpusParams};
 use offhook_media::engine::{Command, Engine, EngineConfig, Event};
 use offhook_media::sdp::{Direction, StreamConfig};
