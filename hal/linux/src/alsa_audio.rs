@@ -463,12 +463,7 @@ impl Side {
             None => Ok(0),
         };
         if let Ok(count) = read {
-            for (to, frame) in into.iter_mut().zip(frames.chunks_exact(2)).take(count) {
-                if let [left, right] = frame {
-                    // The mean: some codecs have their microphone on the left, some on the right, most on both.
-                    *to = left.midpoint(*right);
-                }
-            }
+            to_mono(frames.get(..count * 2).unwrap_or_default(), into);
         }
         self.frames = frames;
         read
@@ -481,15 +476,29 @@ impl Side {
         }
         let wanted = (from.len() * 2).min(self.frames.len());
         let mut frames = std::mem::take(&mut self.frames);
-        for (frame, sample) in frames.chunks_exact_mut(2).zip(from) {
-            frame.fill(*sample);
-        }
+        to_stereo(from, &mut frames);
         let written = match frames.get(..wanted) {
             Some(frames) => quiet(self.io().writei(frames)),
             None => Ok(0),
         };
         self.frames = frames;
         written
+    }
+}
+
+/// The mean of both channels: some codecs have their microphone on the left, some on the right, most on both.
+fn to_mono(frames: &[i16], into: &mut [i16]) {
+    for (to, frame) in into.iter_mut().zip(frames.chunks_exact(2)) {
+        if let [left, right] = frame {
+            *to = left.midpoint(*right);
+        }
+    }
+}
+
+/// The same on both channels, as far as there is room.
+fn to_stereo(from: &[i16], frames: &mut [i16]) {
+    for (frame, sample) in frames.chunks_exact_mut(2).zip(from) {
+        frame.fill(*sample);
     }
 }
 
@@ -581,5 +590,64 @@ impl FillWatch {
         let too_full = self.least >= self.ahead + period;
         self.begin();
         too_full
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stereo_card_hears_the_mean_and_plays_the_same_on_both_sides() {
+        let mut mono = [9; 3];
+        to_mono(&[100, 200, -32_768, -32_768, 32_767, -32_767], &mut mono);
+        assert_eq!(mono, [150, -32_768, 0]);
+        to_mono(&[4, 4], &mut mono);
+        assert_eq!(mono, [4, -32_768, 0]);
+        let mut frames = [0; 4];
+        to_stereo(&[7, -8, 9], &mut frames);
+        assert_eq!(frames, [7, 7, -8, -8]);
+    }
+
+    #[test]
+    fn a_device_is_tried_as_named_and_then_converted() {
+        assert_eq!(candidates("hw:1,0"), ["hw:1,0", "plughw:1,0"]);
+        assert_eq!(candidates("offhook"), ["offhook", "plug:SLAVE='offhook'"]);
+        assert_eq!(candidates("plughw:CARD=x"), ["plughw:CARD=x"]);
+        assert_eq!(candidates("it's"), ["it's"]);
+    }
+
+    #[test]
+    fn captured_samples_come_out_in_order_through_a_buffer_that_never_grows() {
+        let mut captured = Captured::new(10);
+        let (mut next_in, mut next_out) = (0, 0);
+        for round in 0..100 {
+            let room = captured.room();
+            let count = room.len().min(round % 7);
+            for to in room.iter_mut().take(count) {
+                *to = next_in;
+                next_in += 1;
+            }
+            captured.filled(count);
+            let mut out = [0; 3];
+            let taken = captured.take(&mut out);
+            for sample in &out[..taken] {
+                assert_eq!(*sample, next_out);
+                next_out += 1;
+            }
+            assert!(captured.len() <= 10);
+        }
+        assert!(next_out > 100);
+    }
+
+    #[test]
+    fn a_period_is_left_out_only_when_playback_stays_too_full() {
+        let mut watch = FillWatch::new(160);
+        // A jam that passes within the time watched is nothing.
+        for beat in 0..WATCHED_BEATS * 3 {
+            assert!(!watch.leave_out(if beat % 100 == 0 { 160 } else { 480 }, 160));
+        }
+        let left_out: Vec<u32> = (0..WATCHED_BEATS * 2).filter(|_| watch.leave_out(330, 160)).collect();
+        assert_eq!(left_out, [WATCHED_BEATS - 1, 2 * WATCHED_BEATS - 1]);
     }
 }

@@ -91,6 +91,7 @@ struct Heard {
     samples: Vec<i16>,
     took: Duration,
     xruns: u64,
+    /// after the first period
     wakes: u64,
     allocations: u64,
     queued: usize,
@@ -122,7 +123,7 @@ fn run(audio: &mut AlsaAudio, beats: usize, play: impl Fn(usize) -> i16) -> Hear
         let count = audio.descriptors(&mut descriptors);
         assert!(count > 0);
         poll(&mut descriptors[..count], Duration::from_millis(100));
-        heard.wakes += 1;
+        heard.wakes += u64::from(beat > 0);
         COUNTED.set(Some(0));
         while beat < beats && audio.ready(&mut descriptors[..count]).unwrap_or(false) {
             xrun(audio.read(&mut period));
@@ -188,6 +189,26 @@ fn a_tone_played_into_the_card_is_captured_in_time_and_in_pitch() {
     }
     // 400 periods of 10 ms, less what was already captured at the start; a card without a clock would race.
     assert!(heard.took > Duration::from_millis(3_500) && heard.took < Duration::from_millis(5_500), "{:?}", heard.took);
+    assert_eq!(heard.allocations, 0);
+    assert!(heard.wakes < 4 * 400, "polling spins: {} wakes", heard.wakes);
+}
+
+#[test]
+fn a_tone_at_48_khz_with_a_longer_buffer_is_whole() {
+    if !inside("a_tone_at_48_khz_with_a_longer_buffer_is_whole") {
+        return;
+    }
+    let mut wiring = wiring("offhook_loop");
+    (wiring.rate, wiring.period, wiring.periods) = (48_000, 480, 4);
+    let mut audio = AlsaAudio::open(&wiring).unwrap();
+    assert_eq!(audio.devices(), ("offhook_loop", "offhook_loop"));
+    let heard = run(&mut audio, 300, |position| sine(position, 48_000, 1_000.0));
+    let tail = &heard.samples[heard.samples.len() - 48_000..];
+    let purity = share(tail, 48_000, 1_000.0);
+    println!("measured: 48 kHz share {purity:.3}, {} xruns, {} wakes", heard.xruns, heard.wakes);
+    assert!(purity > 0.95, "{purity}");
+    let peak = tail.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+    assert!((11_000..=12_500).contains(&peak), "{peak}");
     assert_eq!(heard.allocations, 0);
 }
 
