@@ -9,7 +9,7 @@
 
 mod header;
 mod parse;
-mod scan;
+pub(crate) mod scan;
 mod typed;
 mod uri;
 

@@ -4,26 +4,26 @@
 use super::Param;
 
 /// `token` characters.
-pub(super) const fn is_token_byte(byte: u8) -> bool {
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9'
         | b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
-pub(super) fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
 /// Linear white space as it is left after unfolding.
-pub(super) const fn is_lws(byte: u8) -> bool {
+pub(crate) const fn is_lws(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-pub(super) fn trim(text: &str) -> &str {
+pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
 /// All digits and nothing else; what does not fit saturates.
-pub(super) fn saturating_number(text: &str) -> Option<u32> {
+pub(crate) fn saturating_number(text: &str) -> Option<u32> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -31,13 +31,13 @@ pub(super) fn saturating_number(text: &str) -> Option<u32> {
 }
 
 /// Pieces of a text between separators that are outside of quoted strings and angle brackets, trimmed.
-pub(super) struct Split<'a> {
+pub(crate) struct Split<'a> {
     rest: Option<&'a str>,
     separator: u8,
 }
 
 /// Splits at `separator` (an ASCII character).
-pub(super) const fn split(text: &str, separator: u8) -> Split<'_> {
+pub(crate) const fn split(text: &str, separator: u8) -> Split<'_> {
     Split { rest: Some(text), separator }
 }
 
@@ -73,7 +73,7 @@ impl<'a> Iterator for Split<'a> {
 }
 
 /// Reads a quoted string at the start of `text`: its unescaped content and what follows it.
-pub(super) fn quoted_string(text: &str) -> Option<(String, &str)> {
+pub(crate) fn quoted_string(text: &str) -> Option<(String, &str)> {
     let inner = text.strip_prefix('"')?;
     let mut content = String::new();
     let mut escaped = false;
@@ -93,7 +93,7 @@ pub(super) fn quoted_string(text: &str) -> Option<(String, &str)> {
 }
 
 /// Writes a quoted string; what must not stand in one bare is escaped, line ends become spaces.
-pub(super) fn write_quoted(f: &mut std::fmt::Formatter<'_>, text: &str) -> std::fmt::Result {
+pub(crate) fn write_quoted(f: &mut std::fmt::Formatter<'_>, text: &str) -> std::fmt::Result {
     use std::fmt::Write;
     f.write_char('"')?;
     for c in text.chars() {
@@ -111,13 +111,13 @@ pub(super) fn write_quoted(f: &mut std::fmt::Formatter<'_>, text: &str) -> std::
 
 /// What to do with `;;`, which no grammar allows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum EmptyParam {
+pub(crate) enum EmptyParam {
     Skip,
     Refuse,
 }
 
 /// Reads `;name=value;name` (with its leading semicolon) of a header field.
-pub(super) fn header_params(text: &str, empty: EmptyParam) -> Option<Vec<Param>> {
+pub(crate) fn header_params(text: &str, empty: EmptyParam) -> Option<Vec<Param>> {
     let text = trim(text);
     if text.is_empty() {
         return Some(Vec::new());
@@ -164,11 +164,11 @@ fn is_param_value(value: &str) -> bool {
     !value.bytes().any(|b| is_lws(b) || matches!(b, b'"' | b'<' | b'>' | b','))
 }
 
-pub(super) fn find_param<'a>(params: &'a [Param], name: &str) -> Option<&'a Param> {
+pub(crate) fn find_param<'a>(params: &'a [Param], name: &str) -> Option<&'a Param> {
     params.iter().find(|p| p.name.eq_ignore_ascii_case(name))
 }
 
-pub(super) fn set_param(params: &mut Vec<Param>, name: &str, value: Option<&str>) {
+pub(crate) fn set_param(params: &mut Vec<Param>, name: &str, value: Option<&str>) {
     match params.iter_mut().find(|p| p.name.eq_ignore_ascii_case(name)) {
         Some(param) => param.value = value.map(str::to_owned),
         None => params.push(Param { name: name.to_owned(), value: value.map(str::to_owned) }),
@@ -176,7 +176,7 @@ pub(super) fn set_param(params: &mut Vec<Param>, name: &str, value: Option<&str>
 }
 
 /// `;name=value` for each. Line ends, which only a caller of ours could have put there, are left out.
-pub(super) fn write_params(f: &mut std::fmt::Formatter<'_>, params: &[Param]) -> std::fmt::Result {
+pub(crate) fn write_params(f: &mut std::fmt::Formatter<'_>, params: &[Param]) -> std::fmt::Result {
     for param in params {
         write!(f, ";{param}")?;
     }
