@@ -1,2 +1,67 @@
 //! Stories: a whole office in virtual time. Each reads like the manual.
+//!
+//! Alice is 100, Bob 101, Carol 102. A story that fails leaves a capture and its inputs under `target/stories/`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod calls;
+mod lamps;
+mod provisioning;
+mod weather;
+
+use offhook_tests::World;
+
+/// Alice and Bob, registered.
+fn two(name: &str) -> World {
+    let mut world = World::new(name, 1);
+    world.phone("alice", "100");
+    world.phone("bob", "101");
+    world.until(5.0, "both are registered", |world| world.registered("alice") && world.registered("bob"));
+    world
+}
+
+/// Alice, Bob and Carol, registered.
+fn three(name: &str) -> World {
+    let mut world = two(name);
+    world.phone("carol", "102");
+    world.until(5.0, "Carol is registered", |world| world.registered("carol"));
+    world
+}
+
+/// Alice has dialled Bob, Bob has lifted, they talk: Alice says 440 Hz, Bob 1000 Hz.
+fn talking(name: &str) -> World {
+    let mut world = two(name);
+    connect(&mut world);
+    world
+}
+
+fn connect(world: &mut World) {
+    world.say("alice", 440);
+    world.say("bob", 1000);
+    world.lift("alice");
+    world.dial("alice", "101#");
+    world.until(2.0, "Bob's phone rings", |world| world.desk("bob").ring);
+    world.lift("bob");
+    world.until(2.0, "they talk", |world| world.calls("alice") == ["talking"] && world.calls("bob") == ["talking"]);
+    hear_each_other(world);
+}
+
+/// Each hears the other's tone 20 dB above everything else.
+fn hear_each_other(world: &mut World) {
+    world.seconds(1.0);
+    let (at_alice, at_bob) = (world.hears("alice", 1000), world.hears("bob", 440));
+    assert!(at_alice > 20.0 && at_bob > 20.0, "Alice hears {at_alice:.1} dB, Bob {at_bob:.1} dB\n{}", world.summary());
+}
+
+/// Both handsets down, nothing left anywhere: no call, no dialog, no socket.
+fn all_quiet(world: &mut World, phones: &[&str]) {
+    // Transactions linger for 32 s (64 T1), as RFC 3261 section 17 asks.
+    world.seconds(40.0);
+    for phone in phones {
+        assert!(world.calls(phone).is_empty(), "{}", world.summary());
+        let census = world.desk(phone).phone.census();
+        assert_eq!((census.calls, census.media, census.sip.sessions), (0, 0, 0), "{phone}: {census:?}");
+        assert_eq!(census.sip.server_transactions, 0, "{phone}: {census:?}");
+    }
+    let census = world.cupboard.pbx.as_ref().unwrap().census();
+    assert_eq!(census.sessions, 0, "PBX: {census:?}");
+}
