@@ -168,3 +168,55 @@ impl Board {
         BUILT_IN.into_iter().map(|(name, _)| name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OVERLAY: &str = include_str!("../rpi4-handset/overlay.dts");
+    const PINS: &str = include_str!("../rpi4-handset/pins.md");
+
+    fn handset() -> LinesWiring {
+        match Board::parse(Board::built_in("rpi4-handset").unwrap()).unwrap().panel {
+            PanelWiring::Lines(lines) => lines,
+            PanelWiring::Keyboard => panic!("no lines"),
+        }
+    }
+
+    #[test]
+    fn the_overlay_of_the_handset_board_makes_the_devices_its_file_names() {
+        let wiring = handset();
+        assert!(OVERLAY.contains(&format!("label = \"{}\";", wiring.input_device.unwrap())));
+        for (lamp, place) in &wiring.lamps {
+            let LampWiring::Led(led) = place else { continue };
+            assert!(OVERLAY.contains(&format!("label = \"{led}\";")), "{lamp:?}");
+        }
+    }
+
+    #[test]
+    fn the_drawing_of_the_handset_board_says_what_every_line_is() {
+        let wiring = handset();
+        let matrix = wiring.matrix.unwrap();
+        let mut drawn =
+            vec![(wiring.hook.unwrap().line, "hook switch".to_owned()), (wiring.bell.unwrap(), "bell".into())];
+        drawn.extend(wiring.keys.iter().map(|(key, line)| (*line, format!("{} key", key.name()))));
+        drawn.extend((1..).zip(&matrix.rows).map(|(number, line)| (*line, format!("keypad row {number}"))));
+        drawn.extend((1..).zip(&matrix.columns).map(|(number, line)| (*line, format!("keypad column {number}"))));
+        for (line, what) in drawn {
+            let pin = format!("GPIO{line} ");
+            let row = PINS.lines().find(|row| row.contains(&pin)).unwrap_or_else(|| panic!("{pin} is not drawn"));
+            let (left, right) = row.split_at(row.find(')').unwrap());
+            let side = if left.contains(&pin) { left } else { right };
+            assert!(side.contains(&what), "{pin}: {what} is not in {side}");
+        }
+    }
+
+    #[test]
+    fn another_pcm_takes_the_format_along_and_leaves_the_mixer_behind() {
+        let audio = Board::parse(Board::built_in("rpi4-handset").unwrap()).unwrap().audio;
+        let other = audio.on("default");
+        assert_eq!((other.playback.as_str(), other.capture.as_str()), ("default", "default"));
+        assert_eq!((other.rate, other.period, other.periods), (audio.rate, audio.period, audio.periods));
+        assert!(other.mixer.is_empty() && other.mixer_card.is_none() && !audio.mixer.is_empty());
+    }
+}

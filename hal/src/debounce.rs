@@ -56,6 +56,20 @@ impl Debouncer {
         if done.is_none() && self.settle.is_zero() { self.poll(at) } else { done }
     }
 
+    /// The contact was looked at and found at `level`. Between two looks nothing is known, so unlike with
+    /// [`edge`](Self::edge) a change counts only if the contact is still at the new level after the settling time.
+    #[must_use]
+    pub fn sample(&mut self, now: Duration, level: bool) -> Option<Edge> {
+        if level == self.level {
+            self.latest = self.latest.max(now);
+            self.candidate = None;
+            return None;
+        }
+        self.latest = self.latest.max(now);
+        self.candidate.get_or_insert(self.latest);
+        self.poll(now)
+    }
+
     /// The change that is complete at `now`.
     #[must_use]
     pub fn poll(&mut self, now: Duration) -> Option<Edge> {
@@ -124,6 +138,16 @@ mod tests {
         assert_eq!(contact.timeout(), Some(ms(200)));
         assert_eq!(contact.poll(ms(900)), Some(Edge { level: false, at: ms(180) }));
         assert_eq!(contact.timeout(), None);
+    }
+
+    #[test]
+    fn a_contact_that_is_looked_at_must_be_seen_at_the_new_level_to_the_end() {
+        let mut contact = Debouncer::new(false, SETTLE);
+        assert_eq!(contact.sample(ms(100), true), None);
+        assert_eq!(contact.sample(ms(119), true), None);
+        assert_eq!(contact.sample(ms(120), false), None, "open again when it should have rested");
+        assert_eq!(contact.sample(ms(125), true), None);
+        assert_eq!(contact.sample(ms(145), true), Some(Edge { level: true, at: ms(125) }));
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl KeyMatrix {
             if level && doubtful.is_closed(place.row, place.column) {
                 level = place.contact.level();
             }
-            let changed = place.contact.edge(now, level);
+            let changed = place.contact.sample(now, level);
             match changed {
                 Some(edge) if edge.level => {
                     place.down = Some(now);
@@ -376,6 +376,15 @@ mod tests {
         assert_eq!(out, "+0");
     }
 
+    #[test]
+    fn a_touch_shorter_than_the_settling_time_is_nothing() {
+        let mut keypad = Keypad::new();
+        keypad.press('1');
+        assert_eq!(keypad.scans(10), "");
+        keypad.release('1');
+        assert_eq!(keypad.scans(100), "");
+    }
+
     struct Broken;
     impl embedded_hal::digital::ErrorType for Broken {
         type Error = ErrorKind;
@@ -398,6 +407,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
         #[test]
         fn never_a_key_that_no_finger_pressed(
             steps in prop::collection::vec((0_usize..12, any::<bool>(), 1_u64..80), 1..60),
