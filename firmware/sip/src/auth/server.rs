@@ -132,6 +132,7 @@ impl ServerAuth {
     ) -> Option<Verdict> {
         let algorithm = fields.algorithm()?;
         let username = digest::unquoted(fields.param("username")?);
+        let realm = fields.param("realm")?;
         let nonce = fields.param("nonce")?;
         let response = fields.param("response")?.to_ascii_lowercase();
         let (nc, qop) = match fields.param("qop") {
@@ -160,7 +161,7 @@ impl ServerAuth {
         let known = password(&username);
         // The same work for an unknown user: how long we think shall not tell who exists.
         let secret = known.as_ref().map_or("", Password::reveal);
-        let expected = inputs.response(&digest::ha1(algorithm, &username, &self.realm, secret));
+        let expected = inputs.response(&digest::ha1(algorithm, &username, realm, secret));
         if !same(expected.as_bytes(), response.as_bytes()) || known.is_none() || count == 0 {
             return Some(Verdict::Wrong);
         }
