@@ -87,7 +87,7 @@ pub enum Command {
 
 #[derive(Debug)]
 pub enum Event {
-    /// A digit of the peer, once per digit, at its start.
+    /// A digit of the peer, once per digit, at its start: a telephone-event, or two tones if no events were agreed on.
     Digit {
         stream: StreamId,
         digit: Digit,
@@ -402,10 +402,14 @@ impl Engine {
 
     /// What the peers say in this period.
     fn hear(&mut self, now: Instant) {
-        let period = self.config.period;
-        for (place, heard) in self.places.iter_mut().zip(self.heard.chunks_exact_mut(period.max(1))) {
-            if let Some(place) = place {
-                place.audible = place.stream.receiver.period(now, heard, &mut self.scratch);
+        let period = self.config.period.max(1);
+        for index in 0..self.places.len() {
+            let Some(Some(place)) = self.places.get_mut(index) else { continue };
+            let Some(heard) = self.heard.get_mut(index * period..(index + 1) * period) else { continue };
+            place.audible = place.stream.receiver.period(now, heard, &mut self.scratch);
+            if let Some(digit) = place.stream.receiver.found.take() {
+                let stream = place.stream.id();
+                self.tell(Event::Digit { stream, digit });
             }
         }
     }

@@ -81,7 +81,7 @@ mod tests {
 
     /// All packets of "5 5 #", 10 ms periods, with their time [ms].
     fn typed() -> Vec<(u64, crate::event_sender::EventPacket)> {
-        let mut sender = EventSender::new(8000, 8000, 20);
+        let mut sender = EventSender::new(8000, 8000, 20, 8000);
         for c in "55#".chars() {
             sender.start(Digit::from_char(c).unwrap(), DigitMethod::Event, Some(80));
         }

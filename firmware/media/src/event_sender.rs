@@ -4,8 +4,8 @@
 //! [`PAUSE_MS`] of rest, so that even a fast typist's digits are told apart. The first packet leaves with the period after the
 //! key; updates follow at the packet time; the end is sent three times. Events longer than a 16-bit duration go
 //! out in segments (section 2.5.1.3). Time is counted in ticks of the stream's RTP clock.
+use crate::inband_dtmf::Generator;
 use crate::telephone_event::{Digit, DigitMethod};
-use std::f32::consts::TAU;
 
 /// Shortest digit [ms]; receivers need 40 (ITU-T Q.24).
 pub const SHORTEST_MS: u32 = 70;
@@ -15,8 +15,6 @@ pub const PAUSE_MS: u32 = 50;
 const WAITING: usize = 32;
 /// Power of the tone as told to the peer [-dBm0].
 const VOLUME: u8 = 10;
-/// Peak of each of the two tones in-band: about -10 dBm0 each.
-const AMPLITUDE: f32 = 7000.0;
 
 /// A packet to be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,23 +64,20 @@ pub struct EventSender {
     update: u32,
     state: State,
     waiting: [Option<Press>; WAITING],
-    /// Phases of the two tones [turns].
-    phases: [f32; 2],
-    /// Loudness of the dual tone, moved softly at its edges.
-    loudness: f32,
+    generator: Generator,
 }
 
 impl EventSender {
-    /// `clock`: of the stream [Hz]; `units`: of the duration field [Hz]; `packet_time`: between updates [ms], 20 to 50.
-    pub fn new(clock: u32, units: u32, packet_time: u32) -> Self {
+    /// `clock`: of the stream [Hz]; `units`: of the duration field [Hz]; `packet_time`: between updates [ms], 20 to 50; `rate`: of
+    /// the sound that dual tones replace [Hz].
+    pub fn new(clock: u32, units: u32, packet_time: u32, rate: u32) -> Self {
         Self {
             clock,
             units,
             update: packet_time.clamp(20, 50) * clock / 1000,
             state: State::Rest,
             waiting: [None; WAITING],
-            phases: [0.0; 2],
-            loudness: 0.0,
+            generator: Generator::new(rate),
         }
     }
 
@@ -148,28 +143,9 @@ impl EventSender {
         }
     }
 
-    /// Replaces `sound` at `rate` [Hz] by the dual tone while an in-band digit sounds.
-    pub fn tone(&mut self, rate: u32, sound: &mut [i16]) {
-        let playing = match self.state {
-            State::Sounding { press, .. } if press.method == DigitMethod::InBand => Some(press.digit),
-            _ => None,
-        };
-        let Some(digit) = playing else {
-            self.loudness = 0.0;
-            return;
-        };
-        let (low, high) = digit.frequencies();
-        let steps = [low as f32 / rate as f32, high as f32 / rate as f32];
-        let rise = 500.0 / rate as f32;
-        for sample in sound {
-            self.loudness = (self.loudness + rise).min(1.0);
-            let mut sum = 0.0;
-            for (phase, step) in self.phases.iter_mut().zip(steps) {
-                *phase = (*phase + step).fract();
-                sum += (*phase * TAU).sin();
-            }
-            *sample = (sum * AMPLITUDE * self.loudness) as i16;
-        }
+    /// Replaces `sound` by the dual tone while an in-band digit sounds.
+    pub fn tone(&mut self, sound: &mut [i16]) {
+        self.generator.fill(sound);
     }
 
     fn ticks(&self, ms: u32) -> u32 {
@@ -182,7 +158,9 @@ impl EventSender {
         if let Some(last) = self.waiting.last_mut() {
             *last = None;
         }
-        self.phases = [0.0; 2];
+        if press.method == DigitMethod::InBand {
+            self.generator.start(press.digit, None);
+        }
         self.state = State::Sounding { press, timestamp, elapsed: ticks, segment: ticks, since_packet: 0 };
         let packet = self.packet(press.digit, timestamp, ticks, false);
         (press.method == DigitMethod::Event).then_some(EventPacket { marker: true, ..packet })
@@ -198,11 +176,12 @@ impl EventSender {
     ) -> Option<EventPacket> {
         let over = press.limit.is_some_and(|limit| elapsed >= limit);
         if press.method == DigitMethod::InBand {
-            self.state = if over {
-                State::Pause { left: self.ticks(PAUSE_MS) }
+            if over {
+                self.generator.stop();
+                self.state = State::Pause { left: self.ticks(PAUSE_MS) };
             } else {
-                State::Sounding { press, timestamp, elapsed, segment, since_packet }
-            };
+                self.state = State::Sounding { press, timestamp, elapsed, segment, since_packet };
+            }
             return None;
         }
         let longest = (0xffff * u64::from(self.clock) / u64::from(self.units.max(1))) as u32;
@@ -256,7 +235,7 @@ mod tests {
     /// Covers: axml.dtmf.01
     #[test]
     fn a_digit_is_one_marked_start_updates_and_three_ends_with_one_timestamp() {
-        let mut sender = EventSender::new(8000, 8000, 20);
+        let mut sender = EventSender::new(8000, 8000, 20, 8000);
         sender.start(digit('5'), DigitMethod::Event, Some(100));
         let sent = run(&mut sender, 40, 1000, 80);
         assert_eq!(sent[0].0, 0, "the first packet leaves with the next period");
@@ -273,11 +252,11 @@ mod tests {
     /// Covers: axml.dtmf.04
     #[test]
     fn durations_of_a_48_khz_stream_are_in_8_khz_units_if_asked() {
-        let mut sender = EventSender::new(48_000, 8000, 20);
+        let mut sender = EventSender::new(48_000, 8000, 20, 8000);
         sender.start(digit('1'), DigitMethod::Event, Some(100));
         let scaled = run(&mut sender, 30, 0, 480);
         assert_eq!(duration(&scaled.last().unwrap().1), 800);
-        let mut sender = EventSender::new(48_000, 48_000, 20);
+        let mut sender = EventSender::new(48_000, 48_000, 20, 8000);
         sender.start(digit('1'), DigitMethod::Event, Some(100));
         let plain = run(&mut sender, 30, 0, 480);
         assert_eq!(duration(&plain.last().unwrap().1), 4800);
@@ -285,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_digit_held_down_lasts_until_let_go_and_a_tap_lasts_70_ms() {
-        let mut sender = EventSender::new(8000, 8000, 20);
+        let mut sender = EventSender::new(8000, 8000, 20, 8000);
         sender.start(digit('#'), DigitMethod::Event, None);
         assert!(run(&mut sender, 200, 0, 80).iter().all(|(_, packet)| packet.payload[1] & 0x80 == 0));
         sender.end();
@@ -298,7 +277,7 @@ mod tests {
 
     #[test]
     fn digits_typed_at_once_leave_one_after_another_with_rest_between() {
-        let mut sender = EventSender::new(8000, 8000, 20);
+        let mut sender = EventSender::new(8000, 8000, 20, 8000);
         for c in "123".chars() {
             sender.start(digit(c), DigitMethod::Event, Some(70));
         }
@@ -310,7 +289,7 @@ mod tests {
 
     #[test]
     fn an_event_longer_than_16_bits_goes_out_in_segments() {
-        let mut sender = EventSender::new(48_000, 48_000, 20);
+        let mut sender = EventSender::new(48_000, 48_000, 20, 8000);
         sender.start(digit('9'), DigitMethod::Event, Some(3000));
         let sent = run(&mut sender, 350, 0, 480);
         let mut stamps: Vec<_> = sent.iter().map(|(_, packet)| packet.timestamp).collect();
@@ -323,13 +302,13 @@ mod tests {
 
     #[test]
     fn an_in_band_digit_is_its_two_frequencies_and_nothing_else() {
-        let mut sender = EventSender::new(8000, 8000, 20);
+        let mut sender = EventSender::new(8000, 8000, 20, 8000);
         sender.start(digit('8'), DigitMethod::InBand, Some(100));
         let mut heard = Vec::new();
         for n in 0..10 {
             assert_eq!(sender.period(n * 80, 80), None);
             let mut sound = [77i16; 80];
-            sender.tone(8000, &mut sound);
+            sender.tone(&mut sound);
             heard.extend_from_slice(&sound);
         }
         assert!(crate::measure::tones_ratio_db(&heard[80..720], 8000, &[852.0, 1336.0]) > 25.0);

@@ -109,3 +109,24 @@ fn an_event_that_was_not_agreed_on_is_refused() {
     engine.command(now, Command::Digit { stream: ID, digit: digit('1'), method, duration: None });
     assert!(matches!(engine.poll_event(), Some(Event::Refused(Command::Digit { .. }))));
 }
+
+#[test]
+fn dual_tones_are_heard_as_digits_if_no_events_were_agreed_on() {
+    use offhook_media::stream::Stream;
+    for codec in [CodecKind::Pcmu, CodecKind::Pcma, CodecKind::G722] {
+        let mut call = Call::new(codec, [8000, 48_000], Network::default());
+        for (n, side) in call.sides.iter_mut().enumerate() {
+            let config =
+                offhook_media::sdp::StreamConfig { telephone_event: None, ..config(codec, 4000 + (1 - n as u16) * 10) };
+            let stream = Stream::new(ID, &config, &options(5), side.rate).unwrap();
+            side.engine.command(call.now, Command::Replace(stream));
+        }
+        call.voices[0] = Voice::Vowels;
+        call.run(Duration::from_secs(2));
+        for c in "1590*#".chars() {
+            press(&mut call, c, DigitMethod::InBand, 80);
+        }
+        call.run(Duration::from_secs(3));
+        assert_eq!(heard(&call), "1590*#", "{codec:?}");
+    }
+}

@@ -300,6 +300,33 @@ fn a_new_ssrc_is_believed_at_its_second_packet_in_sequence() {
 }
 
 #[test]
+fn timestamps_that_jump_leave_no_delay_behind() {
+    for jump in [4000u32, 4000u32.wrapping_neg(), 80_000, 0x8000_0000] {
+        let mut desk = Desk::with_call(ID);
+        for sequence in 0..200u16 {
+            let timestamp = (u32::from(sequence) * 160).wrapping_add(if sequence >= 100 { jump } else { 0 });
+            let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 1 };
+            let mut bytes = header.to_bytes().to_vec();
+            bytes.extend([0x20; 160]);
+            desk.engine.receive(desk.now, ID, false, address(4000), &mut bytes);
+            desk.periods(2);
+        }
+        let statistics = desk.engine.statistics(ID).unwrap();
+        assert!(statistics.buffer_ms < 60.0 && statistics.concealed < 15, "{jump}: {statistics:?}");
+        let last = &desk.heard[desk.heard.len() - 8000..];
+        assert!(last.iter().all(|&sample| sample != 0), "{jump}: sound without a gap in the last second");
+    }
+}
+
+#[test]
+fn engine_commands_and_events_may_cross_threads() {
+    fn sendable<T: Send>() {}
+    sendable::<Engine>();
+    sendable::<Command>();
+    sendable::<Event>();
+}
+
+#[test]
 fn silence_is_told_every_five_seconds_and_not_when_nothing_is_expected() {
     let mut desk = Desk::with_call(ID);
     let sendonly = StreamConfig { direction: Direction::SendOnly, ..config(CodecKind::Pcmu, 4100) };

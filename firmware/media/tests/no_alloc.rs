@@ -66,7 +66,12 @@ struct Office {
 
 fn stream(side: usize, number: u32, codec: CodecKind, rate: u32) -> Box<Stream> {
     let remote = 5000 + (1 - side as u16) * 100 + number as u16 * 2;
-    Stream::new(StreamId(number), &config(codec, remote), &options(number + 100 * side as u32), rate).unwrap()
+    let mut config = config(codec, remote);
+    if number == 1 {
+        // One listens for dual tones instead.
+        config.telephone_event = None;
+    }
+    Stream::new(StreamId(number), &config, &options(number + 100 * side as u32), rate).unwrap()
 }
 
 impl Office {

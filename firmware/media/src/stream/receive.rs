@@ -15,6 +15,7 @@ use super::{StreamError, StreamOptions};
 use crate::codec::{self, CodecKind, Decoder};
 use crate::conceal::Concealer;
 use crate::event_receiver::{EventReceiver, Heard};
+use crate::inband_dtmf::Detector;
 use crate::jitter::{DelayEstimate, Front, Packets, Put};
 use crate::level::Meter;
 use crate::resample::Resampler;
@@ -40,6 +41,10 @@ const CONCEAL_MS: u32 = 60;
 const CONCEAL_OWN_MS: u32 = 500;
 /// A gap in the timestamps longer than this is not played out [ms].
 const GAP_MAX_MS: u32 = 1000;
+/// Waiting this much longer than the one before and the delay wanted [ms] is no gap in the sound.
+const OVERDUE_MS: f32 = 60.0;
+/// A packet this much before its time [ms] was not delayed less, its timestamp has jumped.
+const JUMP_MS: f32 = 400.0;
 /// From this share of lost packets on Opus waits for its redundancy, and how fast that share is forgotten.
 const LOSS_WORTH_WAITING: f32 = 0.02;
 const LOSS_MEMORY: f32 = 1.0 / 250.0;
@@ -164,6 +169,10 @@ pub(crate) struct Receiver {
     packets: Packets,
     estimate: DelayEstimate,
     events: EventReceiver,
+    /// Listens for dual tones, if telephone-events were not agreed on.
+    detector: Option<Detector>,
+    /// A digit it found in the last period.
+    pub(crate) found: Option<Digit>,
     play: Play,
     sound: Sound,
     minimum: f32,
@@ -188,6 +197,10 @@ struct Play {
     frame: u32,
     /// Mean playout delay [ms], `None` before the first measurement of a talkspurt.
     delay: Option<f32>,
+    /// Sequence number, timestamp and arrival of the last packet that came.
+    newest: Option<(u16, u32, Instant)>,
+    /// How long the last packet waited [ms].
+    waited: f32,
     /// The last one there was, for the statistics [ms].
     shown: f32,
     /// Recent share of packets missing at their time.
@@ -279,6 +292,8 @@ impl Receiver {
             packets: Packets::new(),
             estimate: DelayEstimate::new(config.codec.clock()),
             events: EventReceiver::default(),
+            detector: config.telephone_event.is_none().then(|| Detector::new(engine_rate)),
+            found: None,
             play: Play {
                 running: false,
                 decoding,
@@ -286,6 +301,8 @@ impl Receiver {
                 concealed: 0,
                 frame: config.codec.clock() / 50,
                 delay: None,
+                newest: None,
+                waited: 0.0,
                 shown: 0.0,
                 loss: 0.0,
                 since_change: 0,
@@ -388,7 +405,7 @@ impl Receiver {
             },
             Payload::Sound(index) => {
                 if usize::from(index) == self.play.decoding {
-                    self.measure(now, header.timestamp);
+                    self.measure(now, header.sequence, header.timestamp);
                 }
             }
             Payload::Unknown => {}
@@ -412,6 +429,9 @@ impl Receiver {
         }
         let count = self.sound.take(into);
         self.meter.feed(into, 0.05);
+        if let Some(detector) = &mut self.detector {
+            self.found = detector.listen(into);
+        }
         count > 0
     }
 
@@ -477,7 +497,21 @@ impl Receiver {
     }
 
     /// Measures the playout delay at the arrival of a packet.
-    fn measure(&mut self, now: Instant, timestamp: u32) {
+    fn measure(&mut self, now: Instant, sequence: u16, timestamp: u32) {
+        // Neighbours in sequence whose timestamps go back, or ahead of time, are no matter of the network: the sender has
+        // jumped, and what its packets are compared with begins anew.
+        if let Some((last, stamp, at)) = self.play.newest.replace((sequence, timestamp, now))
+            && sequence == last.wrapping_add(1)
+        {
+            let ticks = timestamp.wrapping_sub(stamp) as i32;
+            let early =
+                ticks as f32 * 1000.0 / self.clock() as f32 - now.saturating_duration_since(at).as_secs_f32() * 1000.0;
+            if ticks < 0 || early > JUMP_MS {
+                self.estimate.restart(self.clock());
+                self.play.delay = None;
+                return;
+            }
+        }
         let excess = self.estimate.arrived(now, timestamp);
         if !self.play.running {
             return;
@@ -535,7 +569,14 @@ impl Receiver {
             self.play.running = false;
             return true;
         }
-        if gap <= 0 || gap as u32 <= self.play.concealed {
+        // A packet that has waited much longer than its kind is not early: the sender's timestamps have jumped.
+        let waited = now.saturating_duration_since(front.arrived).as_secs_f32() * 1000.0;
+        let overdue = waited > self.play.waited + self.wanted() + OVERDUE_MS;
+        if overdue {
+            self.play.delay = None;
+        }
+        if overdue || gap <= 0 || gap as u32 <= self.play.concealed {
+            self.play.waited = waited;
             self.decode(&front, scratch);
         } else if self.play.concealed == 0
             && gap as u32 == self.play.frame

@@ -69,7 +69,7 @@ impl Sender {
             first_timestamp: options.first_timestamp,
             taken: 0,
             marker: true,
-            digits: EventSender::new(clock, units, ptime),
+            digits: EventSender::new(clock, units, ptime, engine_rate),
             packets: 0,
             octets: 0,
             meter: Meter::default(),
@@ -127,7 +127,7 @@ impl Sender {
             return;
         };
         if digits {
-            self.digits.tone(self.engine_rate, sound);
+            self.digits.tone(sound);
         }
         self.meter.feed(sound, 0.05);
         let length = match &mut self.resampler {
