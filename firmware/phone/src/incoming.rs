@@ -168,6 +168,10 @@ impl Phone {
             Some(bytes) => {
                 let body = Body { content_type: SDP.to_owned(), bytes };
                 if self.endpoint.answer_offer(now.instant, session, Some(body)).is_ok() {
+                    // our answer says what we want: no offer of our own is needed for that
+                    if let Some(call) = self.call_mut(id).filter(|call| call.hold.offered.is_none()) {
+                        call.hold.agreed = call.hold.wanted;
+                    }
                     self.build_stream(now, id);
                 }
             }

@@ -22,6 +22,8 @@ pub(crate) struct MediaSession {
     bound: bool,
     /// Our offer that waits for its answer.
     open: Option<LocalMedia>,
+    /// The description we sent last: a later one has its lines and payload numbers (RFC 3264 section 8).
+    sent: Option<Vec<u8>>,
     agreed: Option<StreamConfig>,
     /// What the engine's stream was built from.
     built: Option<StreamConfig>,
@@ -60,6 +62,7 @@ impl MediaSession {
             },
             bound: false,
             open: None,
+            sent: None,
             agreed: None,
             built: None,
             told: None,
@@ -98,8 +101,12 @@ impl MediaSession {
     /// An offer of ours; its answer goes to [`accepted`](Self::accepted).
     pub(crate) fn offer(&mut self, direction: Direction) -> Vec<u8> {
         let local = self.described(direction);
-        let body = sdp::offer(&local);
+        let body = match &self.sent {
+            Some(sent) => sdp::reoffer(&local, sent),
+            None => sdp::offer(&local),
+        };
         self.open = Some(local);
+        self.sent = Some(body.clone());
         body
     }
 
@@ -108,6 +115,7 @@ impl MediaSession {
         let local = self.described(direction);
         let (body, agreed) = sdp::answer(&local, theirs)?;
         self.agreed = Some(agreed);
+        self.sent = Some(body.clone());
         Ok(body)
     }
 

@@ -259,9 +259,10 @@ impl Phone {
         }
         self.fire(now);
         self.pump(now);
+        while self.apply_deferred(now) {
+            self.pump(now);
+        }
         self.settle(now);
-        // applying deferred settings or closing the ear may have made packets
-        self.pump(now);
         self.finish_stop(now);
         self.timeout = self.next_timeout();
     }

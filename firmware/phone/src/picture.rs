@@ -4,6 +4,7 @@ use crate::blf::Watch;
 use crate::line;
 use crate::phone::{Now, Phone};
 use crate::{AccountView, View};
+use offhook_account::template::without_secrets;
 
 impl Phone {
     pub(crate) fn picture(&self, now: Now) -> View {
@@ -21,7 +22,11 @@ impl Phone {
                     transport: line::transport_name(settings.transport),
                     state: line.registration.clone(),
                     local: line.identity.and_then(|identity| self.endpoint.local_address(identity)).or(line.local),
-                    source: crate::provisioning::without_secrets(&line.source),
+                    source: if line.source.contains("://") {
+                        without_secrets(&line.source)
+                    } else {
+                        line.source.clone()
+                    },
                 })
             })
             .collect();

@@ -11,6 +11,7 @@ use crate::{Event, Level, ProvisioningView, Refusal, history, registration, volu
 use offhook_account::layers::{Change, Source};
 use offhook_account::provisioner::{self, FetchError, FetchId, FetchResponse, Provisioner};
 use offhook_account::schema;
+use offhook_account::template::without_secrets;
 use offhook_account::{Document, Layers, Secret, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -296,20 +297,22 @@ impl Phone {
         self.calls.iter().any(|call| call.account == number && call.is_live())
     }
 
-    /// What waited for the end of a call.
-    pub(crate) fn apply_deferred(&mut self, now: Now) {
+    /// What waited for the end of a call; true if there was something.
+    pub(crate) fn apply_deferred(&mut self, now: Now) -> bool {
         let due: Vec<u32> = self
             .lines
             .iter()
             .filter(|line| line.deferred && !self.has_calls(line.number))
             .map(|line| line.number)
             .collect();
+        let some = !due.is_empty();
         for number in due {
             if let Some(line) = self.line_mut(number) {
                 line.deferred = false;
             }
             self.apply_identity(now, number, None);
         }
+        some
     }
 
     /// One value by hand.
@@ -451,35 +454,4 @@ fn describe(change: &Change) -> String {
         value.as_deref().map_or("(default)".to_owned(), |text| text.chars().take(80).collect())
     };
     format!("{}: {} -> {}", change.node, shown(&change.before), shown(&change.after))
-}
-
-/// A URL for people: without user part and query, where tokens and passwords stand.
-pub(crate) fn without_secrets(url: &str) -> String {
-    let (bare, query) = match url.split_once('?') {
-        Some((bare, _)) => (bare, "?…"),
-        None => (url, ""),
-    };
-    match bare.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = match rest.find('/') {
-                Some(at) => rest.split_at(at),
-                None => (rest, ""),
-            };
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-            format!("{scheme}://{host}{path}{query}")
-        }
-        None => format!("{bare}{query}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_are_shown_without_what_may_be_a_secret() {
-        assert_eq!(without_secrets("https://me:pw@pbx.example/p/100?token=abc"), "https://pbx.example/p/100?…");
-        assert_eq!(without_secrets("http://pbx/100.xml"), "http://pbx/100.xml");
-        assert_eq!(without_secrets("nonsense"), "nonsense");
-    }
 }

@@ -45,7 +45,6 @@ impl Default for Shown {
 
 impl Phone {
     pub(crate) fn settle(&mut self, now: Now) {
-        self.apply_deferred(now);
         self.watch_quiet(now.instant);
         self.settle_route();
         self.settle_tones();
