@@ -31,15 +31,6 @@ cannot start. A phone without hardware and without a server, in two terminals:
 On the laptop board: Space lifts and puts down the handset, 0-9 * # are the keypad, F1-F4 the soft keys, ? helps.
 ";
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum AudioChoice {
-    /// What the board says; a virtual handset when there is no such device.
-    Board,
-    Alsa(String),
-    Wav(PathBuf, PathBuf),
-    None,
-}
-
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) board: String,
@@ -49,7 +40,8 @@ pub(crate) struct Args {
     pub(crate) accounts: Vec<PathBuf>,
     pub(crate) control: Option<SocketAddr>,
     pub(crate) bench: Option<PathBuf>,
-    pub(crate) audio: AudioChoice,
+    /// Empty: the board's own device.
+    pub(crate) audio: String,
     pub(crate) screen: bool,
     pub(crate) log: tracing::Level,
 }
@@ -74,7 +66,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
         accounts: Vec::new(),
         control: Some(SocketAddr::from(([127, 0, 0, 1], 18620))),
         bench: None,
-        audio: AudioChoice::Board,
+        audio: String::new(),
         screen: std::io::stdout().is_terminal() && std::io::stdin().is_terminal(),
         log: tracing::Level::INFO,
     };
@@ -87,7 +79,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             Long("account") => args.accounts.push(PathBuf::from(parser.value().map_err(text)?)),
             Long("control") => args.control = control(&string(&mut parser)?)?,
             Long("bench") => args.bench = Some(PathBuf::from(parser.value().map_err(text)?)),
-            Long("audio") => args.audio = audio(&string(&mut parser)?)?,
+            Long("audio") => args.audio = audio(string(&mut parser)?)?,
             Long("screen") => {
                 args.screen = match string(&mut parser)?.as_str() {
                     "on" => true,
@@ -130,21 +122,17 @@ fn control(value: &str) -> Result<Option<SocketAddr>, String> {
     value.parse().map(Some).map_err(|_| format!("--control {value}: an address like 127.0.0.1:18620, or off"))
 }
 
-fn audio(value: &str) -> Result<AudioChoice, String> {
-    if value == "none" {
-        return Ok(AudioChoice::None);
-    }
-    // ALSA names have commas too (`hw:1,0`), so only a pair of .wav files is a pair of files.
-    if let Some((input, output)) = value.split_once(',')
-        && (input.ends_with(".wav") || output.ends_with(".wav"))
-    {
-        return if input.ends_with(".wav") && output.ends_with(".wav") {
-            Ok(AudioChoice::Wav(input.into(), output.into()))
-        } else {
+/// Says at once what can never be opened; the rest is seen when it is.
+fn audio(value: String) -> Result<String, String> {
+    let half = |part: &str| part.ends_with(".wav");
+    match value.split_once(',') {
+        _ if value.is_empty() => Err("--audio: name a PCM, two WAV files or none".into()),
+        // ALSA names have commas too (`hw:1,0`), so only a file on one side makes it a pair of files.
+        Some((input, output)) if half(input) != half(output) && !input.is_empty() && !output.is_empty() => {
             Err(format!("--audio {value}: both files must end in .wav"))
-        };
+        }
+        _ => Ok(value),
     }
-    if value.is_empty() { Err("--audio: name a PCM, two WAV files or none".into()) } else { Ok(AudioChoice::Alsa(value.into())) }
 }
 
 #[cfg(test)]
@@ -157,11 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn audio_tells_alsa_names_with_commas_from_two_files() {
-        assert_eq!(audio("hw:1,0"), Ok(AudioChoice::Alsa("hw:1,0".into())));
-        assert_eq!(audio("a.wav,b.wav"), Ok(AudioChoice::Wav("a.wav".into(), "b.wav".into())));
-        assert_eq!(audio("none"), Ok(AudioChoice::None));
-        assert!(audio("a.wav,b.mp3").is_err() && audio("").is_err());
+    fn audio_takes_alsa_names_with_commas_and_pairs_of_files() {
+        for good in ["hw:1,0", "a.wav,b.wav", "a.wav,", "none", "default"] {
+            assert_eq!(audio(good.into()), Ok(good.into()));
+        }
+        assert!(audio("a.wav,b.mp3".into()).is_err() && audio(String::new()).is_err());
     }
 
     #[test]

@@ -1,0 +1,89 @@
+//! Keys of the terminal.
+
+use crate::{Page, Screen};
+use offhook_hal::{Hook, Key};
+use offhook_phone::{Command, View, hal as offhook_hal};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// What a key of the terminal means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reaction {
+    Command(Command),
+    /// Draw again.
+    Redraw,
+    /// Ctrl-C.
+    Quit,
+    Nothing,
+}
+
+pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: bool) -> Reaction {
+    let control = event.modifiers.contains(KeyModifiers::CONTROL);
+    if control {
+        return if event.code == KeyCode::Char('c') { Reaction::Quit } else { Reaction::Nothing };
+    }
+    match event.code {
+        KeyCode::Tab => turn(screen, screen.page.next()),
+        KeyCode::Char('?') => turn(screen, if screen.page == Page::Help { Page::Home } else { Page::Help }),
+        KeyCode::Esc if screen.page != Page::Home => turn(screen, Page::Home),
+        KeyCode::Up if screen.page != Page::Home => {
+            screen.cursor = screen.cursor.saturating_sub(1);
+            Reaction::Redraw
+        }
+        KeyCode::Down if screen.page != Page::Home => {
+            let last = match screen.page {
+                Page::Calls => view.history.len().saturating_sub(1),
+                _ => 32,
+            };
+            screen.cursor = (screen.cursor + 1).min(last);
+            Reaction::Redraw
+        }
+        KeyCode::Enter if screen.page == Page::Calls => match view.history.get(screen.cursor) {
+            Some(record) => {
+                let target = record.peer.clone();
+                turn(screen, Page::Home);
+                Reaction::Command(Command::Dial { account: Some(record.account), target })
+            }
+            None => Reaction::Nothing,
+        },
+        KeyCode::F(number @ 1..=4) => Reaction::Command(Command::SoftKey(number - 1)),
+        KeyCode::F(number @ 5..=12) => Reaction::Command(Command::Key(Key::Lamp(number - 4))),
+        code if keypad => phone_key(screen, code, event.modifiers, view),
+        _ => Reaction::Nothing,
+    }
+}
+
+fn turn(screen: &mut Screen, page: Page) -> Reaction {
+    *screen = Screen { page, cursor: 0 };
+    Reaction::Redraw
+}
+
+/// The keyboard as the phone's own keys. A terminal does not tell when a key is let go, so each is a short press.
+fn phone_key(screen: &mut Screen, code: KeyCode, modifiers: KeyModifiers, view: &View) -> Reaction {
+    let key = match code {
+        KeyCode::Char(' ') => {
+            screen.page = Page::Home;
+            let hook = if view.hook == Some(Hook::Off) { Hook::On } else { Hook::Off };
+            return Reaction::Command(Command::Hook(hook));
+        }
+        KeyCode::Char(digit @ '1'..='4') if modifiers.contains(KeyModifiers::ALT) => Key::Line(digit as u8 - b'0'),
+        KeyCode::Char(digit @ ('0'..='9' | '*' | '#')) => {
+            screen.page = Page::Home;
+            Key::Digit(digit)
+        }
+        KeyCode::Char('h') => Key::Hold,
+        KeyCode::Char('m') => Key::Mute,
+        KeyCode::Char('s') => Key::Speaker,
+        KeyCode::Char('r') => Key::Redial,
+        KeyCode::Char('v') => Key::Message,
+        KeyCode::Char('+' | '=') => Key::VolumeUp,
+        KeyCode::Char('-') => Key::VolumeDown,
+        KeyCode::Backspace => Key::Back,
+        KeyCode::Enter => Key::Ok,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::Left => Key::Left,
+        KeyCode::Right => Key::Right,
+        _ => return Reaction::Nothing,
+    };
+    Reaction::Command(Command::Key(key))
+}
