@@ -650,3 +650,28 @@ impl Tmp for Endpoint {
         self.invite(now, from, target, offer, headers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::combined;
+
+    /// RFC 3261 section 16.7 step 6, and the words of our own.
+    #[test]
+    fn refusals_of_several_phones_become_one() {
+        let cases: [(&[u16], u16); 10] = [
+            (&[486], 486),
+            (&[486, 486], 486),
+            (&[486, 480], 480),
+            (&[486, 408], 480),
+            (&[503, 486], 480),
+            (&[488, 486], 486),
+            (&[486, 603], 603),
+            (&[401], 480),
+            (&[500], 500),
+            (&[], 480),
+        ];
+        for (refusals, expected) in cases {
+            assert_eq!(combined(refusals), expected, "{refusals:?}");
+        }
+    }
+}
