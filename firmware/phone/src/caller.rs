@@ -127,6 +127,47 @@ mod tests {
         }
     }
 
+    fn invite(headers: &str) -> Request {
+        let text = format!(
+            "INVITE sip:100@pbx SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+             To: <sip:100@pbx>\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n{headers}\r\n"
+        );
+        match offhook_sip::Message::parse(text.as_bytes()).unwrap() {
+            offhook_sip::Message::Request(request) => request,
+            offhook_sip::Message::Response(_) => unreachable!(),
+        }
+    }
+
+    /// Covers: axml.inc.08
+    #[test]
+    fn asserted_names_count_only_from_the_accounts_server_and_in_its_order() {
+        use IdentitySource::{From, Pai, Ppi, Rpid};
+        let request = invite(
+            "From: \"Anybody\" <sip:1@pbx>;tag=a\r\nP-Asserted-Identity: \"Two\" <sip:2@pbx>, <tel:+2>\r\n\
+             Remote-Party-ID: \"Three\" <sip:3@pbx>;party=calling\r\nP-Preferred-Identity: <sip:4@pbx>\r\n",
+        );
+        let who = |order: &[IdentitySource], trusted| {
+            let party = of_request(&request, order, trusted, "pbx");
+            format!("{} {}", party.address, party.name.unwrap_or_default())
+        };
+        assert_eq!(who(&[Pai, From], true), "2 Two");
+        assert_eq!(who(&[Pai, From], false), "1 Anybody");
+        assert_eq!(who(&[Rpid, Pai], true), "3 Three");
+        assert_eq!(who(&[Ppi], true), "4 ");
+        assert_eq!(who(&[Ppi], false), "1 Anybody");
+        assert_eq!(who(&[], true), "1 Anybody");
+    }
+
+    #[test]
+    fn callers_of_other_domains_are_shown_whole_unless_they_are_numbers() {
+        let who = |from: &str| of_request(&invite(&format!("From: {from};tag=a\r\n")), &[], false, "pbx:5060").address;
+        assert_eq!(who("<sip:bob@elsewhere.org>"), "bob@elsewhere.org");
+        assert_eq!(who("<sip:bob@PBX>"), "bob");
+        assert_eq!(who("<sip:+15551234@elsewhere.org>"), "+15551234");
+        assert_eq!(who("<tel:0815>"), "0815");
+        assert_eq!(who("<sip:elsewhere.org>"), "elsewhere.org");
+    }
+
     #[test]
     fn the_host_of_a_domain_is_found_with_and_without_port() {
         for (whole, host) in

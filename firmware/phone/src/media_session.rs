@@ -203,3 +203,114 @@ fn opus(settings: &Settings) -> OpusParams {
         expected_loss: options.expected_packet_loss,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use offhook_account::Document;
+    use offhook_account::settings::Codec::{G722, G729, Opus, Pcma, Pcmu};
+
+    fn session(change: impl FnOnce(&mut Settings)) -> MediaSession {
+        let mut settings = Settings::of(&Document::default()).0;
+        change(&mut settings);
+        let mut session = MediaSession::new(MediaId(4), &settings, "192.0.2.10".parse().unwrap(), &mut Chance::new(1));
+        session.bind("0.0.0.0:40000".parse().unwrap());
+        session
+    }
+
+    fn text(bytes: &[u8]) -> &str {
+        std::str::from_utf8(bytes).unwrap()
+    }
+
+    fn line<'a>(sdp: &'a str, prefix: &str) -> &'a str {
+        sdp.lines().find(|line| line.starts_with(prefix)).unwrap()
+    }
+
+    const THEIRS: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+                          m=audio 30000 RTP/AVP 8 0\r\na=sendrecv\r\n";
+
+    /// Covers: axml.codec.01, axml.codec.05
+    #[test]
+    fn the_offer_has_the_codecs_of_the_account_in_its_order_without_those_we_lack() {
+        let mut session = session(|settings| {
+            settings.codec_order = vec![Pcmu, G729, G722, Pcma];
+            settings.ptime = 30;
+        });
+        let offer = session.offer(Direction::SendRecv);
+        let media = line(text(&offer), "m=audio");
+        assert!(media.starts_with("m=audio 40000 RTP/AVP 0 9 8"), "{media}");
+        assert_eq!(line(text(&offer), "a=ptime"), "a=ptime:30");
+        assert_eq!(line(text(&offer), "c="), "c=IN IP4 192.0.2.10");
+        assert_eq!(codecs(&[G729]), [CodecKind::Pcma, CodecKind::Pcmu]);
+        assert_eq!(codecs(&[Opus, Pcma]), [CodecKind::Opus, CodecKind::Pcma]);
+    }
+
+    /// Covers: axml.codec.03
+    #[test]
+    fn the_callers_order_counts_only_if_the_account_honours_it() {
+        for (honor, codec) in [(true, CodecKind::Pcma), (false, CodecKind::Pcmu)] {
+            let mut session = session(|settings| {
+                settings.codec_order = vec![Pcmu, Pcma];
+                settings.honor_their_codec_list = honor;
+            });
+            session.answer(THEIRS.as_bytes(), Direction::SendRecv).unwrap();
+            assert_eq!(session.agreed().unwrap().codec, codec);
+        }
+    }
+
+    /// Covers: axml.dtmf.03
+    #[test]
+    fn telephone_events_are_offered_at_8_khz_only_unless_the_account_wants_all_rates() {
+        for (only_8k, rates) in [(true, 1), (false, 2)] {
+            let mut session = session(|settings| {
+                settings.codec_order = vec![Opus, Pcma];
+                settings.dtmf_only_8k = only_8k;
+            });
+            let offer = session.offer(Direction::SendRecv);
+            assert_eq!(text(&offer).matches("telephone-event/").count(), rates);
+        }
+    }
+
+    #[test]
+    fn every_description_of_a_call_has_the_same_session_and_a_higher_version() {
+        let mut session = session(|_| {});
+        let mut last = 0;
+        for direction in [Direction::SendRecv, Direction::SendOnly, Direction::SendRecv] {
+            let offer = session.offer(direction);
+            let origin: Vec<&str> = line(text(&offer), "o=").split(' ').collect();
+            let version: u64 = origin[2].parse().unwrap();
+            assert!(version > last);
+            last = version;
+            session.accepted(THEIRS.as_bytes()).unwrap();
+            session.close_offer();
+        }
+    }
+
+    #[test]
+    fn a_stream_is_added_once_and_replaced_only_by_another_agreement() {
+        let mut session = session(|_| {});
+        assert!(session.build(16_000).unwrap().is_none());
+        session.answer(THEIRS.as_bytes(), Direction::SendRecv).unwrap();
+        assert!(matches!(session.build(16_000).unwrap(), Some(Command::Add(_))));
+        assert!(session.direct(Direction::SendRecv).is_some());
+        assert!(session.direct(Direction::SendRecv).is_none());
+        session.answer(THEIRS.as_bytes(), Direction::SendRecv).unwrap();
+        assert!(session.build(16_000).unwrap().is_none());
+        let held = THEIRS.replace("sendrecv", "sendonly");
+        session.answer(held.as_bytes(), Direction::SendRecv).unwrap();
+        assert!(matches!(session.build(16_000).unwrap(), Some(Command::Replace(_))));
+        assert!(session.held_by_them());
+        let held = THEIRS.replace("c=IN IP4 192.0.2.1", "c=IN IP4 0.0.0.0");
+        session.answer(held.as_bytes(), Direction::SendRecv).unwrap();
+        assert!(session.held_by_them());
+    }
+
+    #[test]
+    fn an_answer_to_no_offer_changes_nothing() {
+        let mut session = session(|_| {});
+        session.accepted(THEIRS.as_bytes()).unwrap();
+        assert_eq!(session.agreed(), None);
+        assert!(session.answer(b"rubbish", Direction::SendRecv).is_err());
+        assert_eq!(session.agreed(), None);
+    }
+}

@@ -280,10 +280,9 @@ impl Phone {
         let statistics = call.statistics;
         let view = call.view(now, muted, in_focus);
         call.told = Some(Call::told_of(&view));
-        if let Some(statistics) = statistics {
-            self.last_statistics = Some((id, statistics));
-        }
+        self.last_statistics = Some((id, stream, statistics));
         if running {
+            self.out(Output::Media(Command::Report(stream)));
             self.out(Output::Media(Command::Remove(stream)));
         }
         self.out(Output::ReleaseMedia { id: media });

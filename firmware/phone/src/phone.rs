@@ -21,6 +21,7 @@ use crate::{CallId, Command, CommandId, Event, Level, Refusal, View, Volume};
 use offhook_account::provisioner::{FetchError, FetchRequest, FetchResponse};
 use offhook_account::template::Device;
 use offhook_hal::PanelEvent;
+use offhook_media::StreamId;
 use offhook_media::stream::Statistics;
 use offhook_sip::{Endpoint, EndpointConfig, FlowId, Method};
 use std::collections::{BTreeMap, VecDeque};
@@ -155,7 +156,8 @@ pub struct Phone {
     pub(crate) servers: BTreeMap<FlowId, IpAddr>,
     /// Fixed local ports of our flows, to notice one that is taken by somebody else.
     pub(crate) ports: BTreeMap<FlowId, u16>,
-    pub(crate) last_statistics: Option<(CallId, Statistics)>,
+    /// Of the call that ended last; its final counters come after its end.
+    pub(crate) last_statistics: Option<(CallId, StreamId, Option<Statistics>)>,
     /// The next full second of a talk, for whoever shows it.
     pub(crate) tick: Option<Instant>,
     pub(crate) version: u64,
@@ -283,7 +285,7 @@ impl Phone {
     /// The newest counters of a call's stream (`ctl.ntf.043`); of the last ended call until the next one ends.
     pub fn statistics(&self, call: CallId) -> Option<Statistics> {
         let live = self.calls.iter().find(|candidate| candidate.id == call).and_then(|call| call.statistics);
-        live.or_else(|| self.last_statistics.filter(|(of, _)| *of == call).map(|(_, statistics)| statistics))
+        live.or_else(|| self.last_statistics.filter(|(of, ..)| *of == call).and_then(|(_, _, statistics)| statistics))
     }
 
     /// For leak tests: live transactions, sessions, calls, media.

@@ -165,6 +165,10 @@ impl Phone {
                 let found = self.calls.iter_mut().find(|call| call.media.stream() == stream);
                 if let Some(call) = found {
                     call.statistics = Some(statistics);
+                } else if let Some((_, of, last)) = &mut self.last_statistics
+                    && *of == stream
+                {
+                    *last = Some(statistics);
                 }
             }
             media::Event::Talking { stream, from } => {

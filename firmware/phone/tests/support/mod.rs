@@ -1,7 +1,15 @@
 //! One phone in virtual time against a peer that says what the test tells it to: the account's server at 192.0.2.1:5060,
 //! over UDP. Registering and subscribing are answered by the peer itself; calls are the test's.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::needless_pass_by_value,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods
+)]
 
 use offhook_phone::account::provisioner::FetchResponse;
 use offhook_phone::account::template::Device;
