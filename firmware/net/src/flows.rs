@@ -1,10 +1,11 @@
-//! Sockets for signalling: UDP flows, TCP connections and listeners on a tokio runtime.
+//! What a SIP endpoint asks of the world, on a tokio runtime: UDP flows, TCP connections, listeners, names.
 //!
 //! The SIP endpoint names flows and says what to open; this module does it and reports back on one channel. A UDP flow
 //! binds to the one local address that the system would use towards its peer, so nothing else can reach it: a phone whose
 //! PBX is on loopback listens on loopback only.
 
-use offhook_sip::{FlowError, FlowId, FlowState, LocalPort, Transport};
+use crate::resolve::Resolver;
+use offhook_sip::{Answer, FlowError, FlowId, FlowState, LocalPort, Output, Query, ResolveId, Transport};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -30,6 +31,7 @@ pub enum FlowEvent {
     Listening { flow: FlowId, transport: Transport, local: SocketAddr },
     Accepted { flow: FlowId, transport: Transport, local: SocketAddr, remote: SocketAddr },
     Flow { flow: FlowId, state: FlowState },
+    Resolved { id: ResolveId, answer: Answer },
 }
 
 impl FlowEvent {
@@ -45,6 +47,7 @@ impl FlowEvent {
                 Input::Accepted { flow: *flow, transport: *transport, local: *local, remote: *remote }
             }
             Self::Flow { flow, state } => Input::Flow { flow: *flow, state: state.clone() },
+            Self::Resolved { id, answer } => Input::Resolved { id: *id, answer: answer.clone() },
         }
     }
 }
@@ -53,6 +56,7 @@ impl FlowEvent {
 #[derive(Debug, Clone)]
 pub struct Flows {
     shared: Rc<RefCell<Shared>>,
+    resolver: Resolver,
     events: mpsc::Sender<FlowEvent>,
 }
 
@@ -86,7 +90,26 @@ struct TcpFlow {
 impl Flows {
     /// Events go to `events`; when it is full, datagrams are dropped (and sent again by their sender) and streams wait.
     pub fn new(events: mpsc::Sender<FlowEvent>) -> Self {
-        Self { shared: Rc::default(), events }
+        Self { shared: Rc::default(), resolver: Resolver::from_system(), events }
+    }
+
+    /// Performs what an endpoint asks for. Its deadline and its events are the caller's to take.
+    pub fn perform(&self, output: Output) {
+        match output {
+            Output::Open { flow, transport, remote, local_port, .. } => self.open(flow, transport, remote, local_port),
+            Output::Close { flow } => self.close(flow),
+            Output::Transmit { flow, remote, bytes } => self.transmit(flow, remote, bytes),
+            Output::Resolve { id, query } => self.resolve(id, query),
+            Output::Timeout(_) | Output::Event(_) => {}
+        }
+    }
+
+    fn resolve(&self, id: ResolveId, query: Query) {
+        let this = self.clone();
+        spawn_local(async move {
+            let answer = this.resolver.ask(&query).await;
+            this.report_waiting(FlowEvent::Resolved { id, answer }).await;
+        });
     }
 
     /// Performs `Output::Open`.

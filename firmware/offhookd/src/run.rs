@@ -10,12 +10,10 @@ use crate::{device, sound};
 use offhook_board::{Board, PanelWiring};
 use offhook_hal::PanelEvent;
 use offhook_net::flows::{FlowEvent, Flows};
-use offhook_net::resolve::Resolver;
 use offhook_net::rtp_sockets::Pair;
 use offhook_net::store::{Folder, Store, StoreThread};
 use offhook_net::{clock, fetch};
 use offhook_phone::account::provisioner::{FetchError, FetchResponse};
-use offhook_phone::sip::{Answer, ResolveId};
 use offhook_phone::{
     Command, CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId,
 };
@@ -44,7 +42,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Answers to questions that the machine asked of the world, and what other threads saw.
 enum Happened {
-    Resolved(ResolveId, Answer),
     Fetched(PhoneFetchId, Result<FetchResponse, FetchError>),
     Panel(PanelEvent),
     Screen(Reaction),
@@ -54,7 +51,6 @@ enum Happened {
 struct Daemon {
     phone: Phone,
     flows: Flows,
-    resolver: Resolver,
     happened: mpsc::Sender<Happened>,
     media: MediaThread,
     panel: PanelThread,
@@ -148,7 +144,6 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     let mut daemon = Daemon {
         phone,
         flows: Flows::new(flow_events),
-        resolver: Resolver::from_system(),
         happened,
         media,
         panel,
@@ -283,9 +278,6 @@ impl Daemon {
     /// `true`: the user wants to leave.
     fn happened(&mut self, what: Happened) -> bool {
         match what {
-            Happened::Resolved(id, answer) => {
-                self.handle(Input::Sip(offhook_phone::sip::Input::Resolved { id, answer }));
-            }
             Happened::Fetched(id, result) => self.handle(Input::Fetched { id, result }),
             Happened::Panel(event) => self.handle(Input::Panel(event)),
             Happened::Screen(Reaction::Command(command)) => {
@@ -388,7 +380,7 @@ impl Daemon {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Timeout(_) => {}
-            Output::Sip(output) => self.perform_sip(output),
+            Output::Sip(output) => self.flows.perform(output),
             Output::BindMedia { id, local, range } => {
                 self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let bound = Pair::bind(local, range, (self.seed >> 40) as u16);
@@ -415,25 +407,6 @@ impl Daemon {
             Output::Notify(event) => self.notify(&event),
             Output::Done { id, result } => self.done(id, result),
             Output::Stopped => self.stopped = true,
-        }
-    }
-
-    fn perform_sip(&mut self, output: offhook_phone::sip::Output) {
-        use offhook_phone::sip::Output as Sip;
-        match output {
-            Sip::Open { flow, transport, remote, local_port, .. } => {
-                self.flows.open(flow, transport, remote, local_port);
-            }
-            Sip::Close { flow } => self.flows.close(flow),
-            Sip::Transmit { flow, remote, bytes } => self.flows.transmit(flow, remote, bytes),
-            Sip::Resolve { id, query } => {
-                let (resolver, happened) = (self.resolver.clone(), self.happened.clone());
-                spawn_local(async move {
-                    let answer = resolver.ask(&query).await;
-                    let _ = happened.send(Happened::Resolved(id, answer)).await;
-                });
-            }
-            Sip::Timeout(_) | Sip::Event(_) => {}
         }
     }
 

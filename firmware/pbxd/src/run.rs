@@ -3,24 +3,20 @@
 use crate::args::Args;
 use crate::media::{self, Media};
 use offhook_net::flows::{FlowEvent, Flows};
-use offhook_net::resolve::Resolver;
 use offhook_net::rtp_sockets::Pair;
 use offhook_net::store::{Folder, Store, StoreThread};
 use offhook_net::{clock, serve};
 use offhook_pbx::{HttpId, HttpRequest, Input, MediaId, Now, Output, Pbx, PbxConfig};
-use offhook_sip::{FlowId, ResolveId, Transport};
+use offhook_sip::{FlowId, Transport};
 use std::collections::HashMap;
 use std::io::Write;
 use std::time::Instant;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_local;
 
 struct World {
     pbx: Pbx,
     flows: Flows,
-    resolver: Resolver,
-    answers: mpsc::Sender<(ResolveId, offhook_sip::Answer)>,
     media: Media,
     store: StoreThread,
     waiting: HashMap<HttpId, oneshot::Sender<serve::Response>>,
@@ -42,7 +38,6 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     let store = StoreThread::spawn(store).map_err(|error| format!("cannot start: {error}"))?;
 
     let (flow_events, mut flows_in) = mpsc::channel(4096);
-    let (answers, mut answers_in) = mpsc::channel(64);
     let (requests, mut requests_in) = mpsc::channel(64);
     let flows = Flows::new(flow_events);
     let taken = |option: &str, address, error: std::io::Error| {
@@ -68,8 +63,6 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     let mut world = World {
         pbx,
         flows,
-        resolver: Resolver::from_system(),
-        answers,
         media: Media::new(),
         store,
         waiting: HashMap::new(),
@@ -91,7 +84,6 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
             _ = terminate.recv() => world.handle(Input::Stop),
             _ = interrupt.recv() => world.handle(Input::Stop),
             Some(event) = flows_in.recv() => world.flow(&event),
-            Some((id, answer)) = answers_in.recv() => world.handle(Input::Sip(offhook_sip::Input::Resolved { id, answer })),
             Some(request) = requests_in.recv() => {
                 next_http += 1;
                 world.http(HttpId(next_http), request);
@@ -159,7 +151,7 @@ impl World {
     fn perform(&mut self, output: Output) {
         match output {
             Output::Timeout(_) => {}
-            Output::Sip(output) => self.perform_sip(output),
+            Output::Sip(output) => self.flows.perform(output),
             Output::BindMedia { id, local, range } => {
                 let start = clock::seed().map_or(0, |seed| seed as u16);
                 let bound = Pair::bind(local, range, start).map_err(|error| error.to_string());
@@ -182,25 +174,6 @@ impl World {
             Output::User { number, provision } => print_line(&format!("user {number} provision {provision}")),
             Output::Log(text) => tracing::info!("{text}"),
             Output::Stopped => self.stopped = true,
-        }
-    }
-
-    fn perform_sip(&mut self, output: offhook_sip::Output) {
-        use offhook_sip::Output as Sip;
-        match output {
-            Sip::Open { flow, transport, remote, local_port, .. } => {
-                self.flows.open(flow, transport, remote, local_port);
-            }
-            Sip::Close { flow } => self.flows.close(flow),
-            Sip::Transmit { flow, remote, bytes } => self.flows.transmit(flow, remote, bytes),
-            Sip::Resolve { id, query } => {
-                let (resolver, answers) = (self.resolver.clone(), self.answers.clone());
-                spawn_local(async move {
-                    let answer = resolver.ask(&query).await;
-                    let _ = answers.send((id, answer)).await;
-                });
-            }
-            Sip::Timeout(_) | Sip::Event(_) => {}
         }
     }
 }
