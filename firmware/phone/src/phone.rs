@@ -253,6 +253,11 @@ impl Phone {
                 self.out(Output::Done { id, result });
             }
             Input::Audio { available, text } => {
+                let text = match (available, text.is_empty()) {
+                    (true, true) => "sound is back".to_owned(),
+                    (false, true) => "the sound device is gone".to_owned(),
+                    _ => text,
+                };
                 let level = if available { Level::Event } else { Level::Warning };
                 self.notice(now, level, text);
             }

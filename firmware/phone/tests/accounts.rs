@@ -21,7 +21,7 @@ fn provisioned() -> PhoneConfig {
     }
 }
 
-/// Covers: feat.02, axml.cred.02, axml.cred.09
+/// Covers: feat.2, axml.cred.02, axml.cred.09
 #[test]
 fn a_phone_with_an_account_registers_at_once() {
     let mut office = Office::unstarted(config("<expires>300</expires>"));
@@ -255,7 +255,7 @@ fn a_lamp_whose_subscription_ended_does_not_promise_anything() {
     assert_eq!(office.view().blf[0].state, BlfState::Unknown);
 }
 
-/// Covers: feat.02
+/// Covers: feat.2
 #[test]
 fn two_accounts_ring_and_call_each_with_their_own_settings() {
     let second =

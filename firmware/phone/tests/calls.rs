@@ -9,7 +9,7 @@ use offhook_phone::sip::Method;
 use offhook_phone::{CallRef, CallState, Command, Event, Input, Level, MediaId, Refusal};
 use support::{Office, sdp, sdp_at};
 
-/// Covers: feat.01, feat.04, axml.tones.06, axml.tones.07, axml.tones.08
+/// Covers: feat.1, feat.4, axml.tones.06, axml.tones.07, axml.tones.08
 #[test]
 fn lift_dial_talk_and_be_hung_up_on() {
     let mut office = Office::new("");
@@ -173,7 +173,7 @@ fn early_media_is_heard_instead_of_the_ringing_tone_and_nobody_hears_us_yet() {
     office.assert_clean();
 }
 
-/// Covers: feat.04, axml.inc.08
+/// Covers: feat.4, axml.inc.08
 #[test]
 fn a_call_rings_with_the_name_of_the_caller_and_lifting_answers() {
     let mut office = Office::new("");

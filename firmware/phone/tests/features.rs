@@ -31,7 +31,7 @@ fn answered(office: &mut Office, call: &mut Incoming) {
     office.response(200);
 }
 
-/// Covers: feat.05
+/// Covers: feat.5
 #[test]
 fn hold_is_heard_of_by_the_peer_and_resume_brings_the_talk_back() {
     let mut office = Office::new("");
@@ -91,7 +91,7 @@ fn a_refused_hold_still_silences_us_and_a_crossing_one_is_asked_again() {
     office.assert_clean();
 }
 
-/// Covers: axml.cw.01, feat.11, axml.tones.10, feat.03
+/// Covers: axml.cw.01, feat.11, axml.tones.10, feat.3
 #[test]
 fn a_waiting_call_is_announced_in_the_ear_and_answering_it_holds_the_first() {
     let mut office = Office::new("");
