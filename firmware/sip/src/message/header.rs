@@ -160,8 +160,44 @@ impl Headers {
         self.first("Content-Type")
     }
 
-    fn name_addrs(&self, name: &str) -> Vec<NameAddr> {
-        self.elements(name).filter_map(NameAddr::parse).collect()
+    /// RFC 3515
+    pub fn refer_to(&self) -> Option<NameAddr> {
+        NameAddr::parse(self.first("Refer-To")?)
+    }
+
+    /// RFC 3891; the value is the Call-ID, the tags are parameters.
+    pub fn replaces(&self) -> Option<Valued> {
+        Valued::parse(self.first("Replaces")?)
+    }
+
+    /// RFC 4028; the value is in seconds, `refresher` a parameter.
+    pub fn session_expires(&self) -> Option<Valued> {
+        Valued::parse(self.first("Session-Expires")?)
+    }
+
+    /// RFC 3262
+    pub fn rseq(&self) -> Option<u32> {
+        self.first("RSeq")?.parse().ok()
+    }
+
+    /// RFC 3325: a SIP and a tel identity at most, in any order.
+    pub fn p_asserted_identity(&self) -> Vec<NameAddr> {
+        self.name_addrs("P-Asserted-Identity")
+    }
+
+    /// RFC 3327
+    pub fn path(&self) -> Vec<NameAddr> {
+        self.name_addrs("Path")
+    }
+
+    /// RFC 3326: `SIP;cause=200;text="Call completed elsewhere"`
+    pub fn reasons(&self) -> Vec<Valued> {
+        self.elements("Reason").filter_map(Valued::parse).collect()
+    }
+
+    /// Every value of a list of name-addrs that can be read.
+    pub fn name_addrs(&self, name: &str) -> Vec<NameAddr> {
+        self.elements(long_name(name)).filter_map(NameAddr::parse).collect()
     }
 
     fn elements<'a, 'n>(&'a self, long_name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {

@@ -191,9 +191,15 @@ impl Valued {
         Some(Self { value: value.to_owned(), params: scan::header_params(params, EmptyParam::Skip)? })
     }
 
+    /// As written; see [`unquote`].
     pub fn param(&self, name: &str) -> Option<&str> {
         scan::find_param(&self.params, name)?.value.as_deref()
     }
+}
+
+/// The text of a parameter value: without its quotes and escapes if it is a quoted string.
+pub fn unquote(value: &str) -> String {
+    scan::quoted_string(value).map_or_else(|| value.to_owned(), |(content, _)| content)
 }
 
 impl fmt::Display for Valued {
