@@ -14,6 +14,8 @@
 //! Bodies are opaque bytes with a content type: SDP is read and written by whoever owns the
 //! media. The crate has no idea what a phone is: no do-not-disturb, no lines, no ringing.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods))]
+
 pub mod auth;
 pub mod endpoint;
 pub mod event_package;

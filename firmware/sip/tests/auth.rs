@@ -1,5 +1,5 @@
 //! Digest, both sides against each other and against what servers in the field send.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use offhook_sip::auth::{ChallengeOutcome, ClientAuth, Credentials, Password, Secret, ServerAuth, Verdict};
 use offhook_sip::{Method, Request, Response, Uri};

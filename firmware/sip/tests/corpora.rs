@@ -1,5 +1,5 @@
 //! Every SIP row of tests/corpora/index.csv at the level of the message: accepted, answered or dropped.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use offhook_sip::{Message, Method, Uri};
 use std::fs;

@@ -1,5 +1,5 @@
 //! Bodies of NOTIFY: round trips, documents as PBXs send them, and hostile ones.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use offhook_sip::Message;
 use offhook_sip::event_package::{Counts, Dialog, DialogInfo, DialogState, Direction, MAX_BODY, MessageSummary};

@@ -1,5 +1,5 @@
 //! Messages: what is refused and how, what is kept, what a hostile one costs, and round trips.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
 use offhook_sip::message::{CSeq, Host, Param, ParseErrorKind, Scheme, SipUri, Valued, Via};
 use offhook_sip::{Body, Headers, Message, Method, NameAddr, ParseError, Request, Response, Uri};

@@ -135,9 +135,8 @@ impl<'a> Head<'a> {
     }
 
     fn request(self, bytes: &[u8], method: &str, uri: &str, version: &str) -> Result<Message, ParseError> {
-        let known = match Method::parse(method) {
-            Some(method) => method,
-            None => return Err(self.refuse(self.at, ParseErrorKind::StartLine, 400)),
+        let Some(known) = Method::parse(method) else {
+            return Err(self.refuse(self.at, ParseErrorKind::StartLine, 400));
         };
         if !version.eq_ignore_ascii_case("SIP/2.0") {
             let version_at = self.at + method.len() + uri.len() + 2;
