@@ -36,6 +36,10 @@ impl Headers {
         Self::default()
     }
 
+    pub(super) fn with_capacity(fields: usize) -> Self {
+        Self { fields: Vec::with_capacity(fields) }
+    }
+
     /// First field of that name, its unfolded value trimmed.
     pub fn first(&self, name: &str) -> Option<&str> {
         let name = long_name(name);
@@ -58,10 +62,13 @@ impl Headers {
         self.elements(long_name(name)).any(|element| element.eq_ignore_ascii_case(token))
     }
 
+    /// Adds a field at the end. Characters that no name may hold are left out of the name, and line ends
+    /// in the value become spaces.
     pub fn push(&mut self, name: &str, value: impl Into<String>) {
         self.fields.push(Field::new(name, value.into()));
     }
 
+    /// Like [`Headers::push`], before all others.
     pub fn push_front(&mut self, name: &str, value: impl Into<String>) {
         self.fields.insert(0, Field::new(name, value.into()));
     }
@@ -248,7 +255,7 @@ impl Headers {
     /// Writes every field; a Content-Length says `length`, and comes last if there was none.
     pub(super) fn write(&self, out: &mut Vec<u8>, length: usize) {
         let mut length_written = false;
-        for field in &self.fields {
+        for field in self.fields.iter().filter(|f| !f.name.is_empty()) {
             let is_length = field.is("Content-Length");
             if is_length && std::mem::replace(&mut length_written, true) {
                 continue;

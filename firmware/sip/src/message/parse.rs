@@ -13,6 +13,9 @@ use super::{CSeq, Headers, Message, Method, NameAddr, ParseError, ParseErrorKind
 /// Largest message that is read [octets]: what a UDP datagram can hold.
 pub(crate) const LARGEST: usize = 65_535;
 
+/// Room that is made at once for fields.
+const USUAL_FIELDS: usize = 16;
+
 /// Fields that a message has once (section 7.3.1 and the table in section 20).
 const SINGLE: [&str; 7] = ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length", "Content-Type"];
 
@@ -78,8 +81,8 @@ impl<'a> Head<'a> {
         let mut head = Self {
             start: Start::Neither,
             at: 0,
-            headers: Headers::new(),
-            offsets: Vec::new(),
+            headers: Headers::with_capacity(USUAL_FIELDS),
+            offsets: Vec::with_capacity(USUAL_FIELDS),
             body_at: None,
             fault: None,
         };

@@ -135,13 +135,8 @@ impl Uri {
             SipUri::parse_rest(Scheme::Sip, rest).map(Self::Sip)
         } else if scheme.eq_ignore_ascii_case("sips") {
             SipUri::parse_rest(Scheme::Sips, rest).map(Self::Sip)
-        } else if scheme.eq_ignore_ascii_case("tel") {
-            let (number, params) = rest.split_once(';').map_or((rest, ""), |(n, p)| (n, p));
-            let well_formed = number.bytes().any(|b| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#'))
-                && number
-                    .bytes()
-                    .all(|b| b.is_ascii_hexdigit() || matches!(b, b'+' | b'*' | b'#' | b'-' | b'.' | b'(' | b')'));
-            well_formed.then(|| Self::Tel { number: number.to_owned(), params: uri_params(params, ';') })
+        } else if let Some(tel) = tel(scheme, rest) {
+            Some(tel)
         } else {
             let well_formed = scheme.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
                 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
@@ -308,6 +303,17 @@ impl fmt::Display for Host {
             Self::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
         }
     }
+}
+
+/// A tel URI whose number is one. Gateways put `tel:anonymous` and the like into From; such a URI is
+/// kept like one of an unknown scheme, so that the call still comes in.
+fn tel(scheme: &str, rest: &str) -> Option<Uri> {
+    let (number, params) = rest.split_once(';').map_or((rest, ""), |(n, p)| (n, p));
+    let digit = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#');
+    let well_formed = scheme.eq_ignore_ascii_case("tel")
+        && number.bytes().any(digit)
+        && number.bytes().all(|b| digit(b) || matches!(b, b'+' | b'-' | b'.' | b'(' | b')'));
+    well_formed.then(|| Uri::Tel { number: number.to_owned(), params: uri_params(params, ';') })
 }
 
 /// Undoes %-escapes once; a `%` that is none stays (RFC 4475 section 3.1.1.5).
