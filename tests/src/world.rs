@@ -312,6 +312,11 @@ impl World {
 
     /// Packets and events of a node's engine.
     fn media_out(&mut self, who: Who) {
+        self.packets_out(who);
+        self.media_events(who);
+    }
+
+    fn packets_out(&mut self, who: Who) {
         let mut packets = Vec::new();
         {
             let engine = match who {
@@ -331,6 +336,9 @@ impl World {
                 self.send(from, to, bytes);
             }
         }
+    }
+
+    fn media_events(&mut self, who: Who) {
         loop {
             let event = match who {
                 Some(index) => self.desks[index].engine.poll_event(),
@@ -492,6 +500,8 @@ impl World {
     }
 
     fn release_media(&mut self, who: Who, id: u32) {
+        // The stream's RTCP BYE still has to leave.
+        self.packets_out(who);
         self.sockets.retain(|_, (owner, socket)| {
             !(*owner == who && matches!(socket, Socket::Media { id: i, .. } if *i == id))
         });

@@ -209,6 +209,8 @@ impl Media {
                     }
                 }
                 ToMedia::Release(id) => {
+                    // The stream's RTCP BYE still has to leave.
+                    self.transmit();
                     if let Some(pair) = self.sockets.remove(id) {
                         self.give_back(FromMedia::Pair(pair));
                     }

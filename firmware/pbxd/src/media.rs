@@ -33,7 +33,15 @@ impl Media {
     }
 
     pub(crate) fn release(&mut self, id: u32) {
+        // The stream's RTCP BYE still has to leave.
+        self.transmit();
         self.sockets.remove(id);
+    }
+
+    fn transmit(&mut self) {
+        while let Some(packet) = self.engine.poll_transmit() {
+            self.sockets.send(packet.stream.0, packet.rtcp, packet.to, packet.bytes);
+        }
     }
 
     pub(crate) fn command(&mut self, now: Instant, command: Command) {
@@ -57,9 +65,7 @@ impl Media {
                 engine.receive(now, offhook_media::StreamId(id), rtcp, from, bytes);
             });
             engine.period(now, &[0; SAMPLES], &mut [0; SAMPLES], None);
-            while let Some(packet) = engine.poll_transmit() {
-                sockets.send(packet.stream.0, packet.rtcp, packet.to, packet.bytes);
-            }
+            self.transmit();
             due += PERIOD;
         }
         self.due = (!self.engine.idle() || !self.sockets.is_empty()).then_some(due);
