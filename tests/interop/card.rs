@@ -68,13 +68,22 @@ impl Card {
         Ok(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
     }
 
+    /// Plays a tone as a phone would, until the card goes away.
+    pub(crate) fn play(&mut self, case: &Case, hz: f64) -> Outcome {
+        self.sing(case, "spk", hz)
+    }
+
     /// Someone whistles at `hz` into the microphone until the card goes away.
     pub(crate) fn whistle(&mut self, case: &Case, hz: f64) -> Outcome {
+        self.sing(case, "mic", hz)
+    }
+
+    fn sing(&mut self, case: &Case, sink: &str, hz: f64) -> Outcome {
         let path = case.path("whistle.wav");
         // Longer than any case.
         sound::write_tone(&path, hz, 200)?;
         let mut command = Command::new(find("pacat").ok_or("no pacat")?);
-        command.args(["--playback", "--device=mic", "--latency-msec=100", "--file-format=wav"]).arg(&path);
+        command.args(["--playback", "--latency-msec=100", "--file-format=wav"]).arg(format!("--device={sink}")).arg(&path);
         command.env("PULSE_SERVER", server(&self.folder)).env("HOME", &self.folder);
         self.voice = Some(Process::start(case, "pacat", &mut command)?);
         Ok(())

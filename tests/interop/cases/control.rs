@@ -1,6 +1,6 @@
 //! The control API over TCP, as a program on the same machine uses it.
 
-use super::{account_at, together};
+use super::together;
 use crate::case::{Case, Outcome};
 use crate::{Entry, offhook, pbxd, ports, wait};
 use std::io::{Read, Write};
@@ -51,21 +51,61 @@ impl Client {
     }
 }
 
+/// Covers: ctl.api.proto.01, ctl.api.proto.02, ctl.api.proto.04, ctl.api.proto.05, ctl.api.proto.06, ctl.api.proto.07
 fn control_api(case: &Case) -> Outcome {
     let pbx = pbxd::start(case)?;
     let address = SocketAddr::from(([127, 0, 0, 1], ports::take(2)));
-    let account = account_at(&pbx.sip.to_string(), "100", &pbx.password("100")?, &[]);
-    let mut phone = offhook::phone(case, "100")?.silent().control(Some(address)).account(&account)?.start(case)?;
+    // A phone that knows nothing, and one to be called by.
+    let mut phone = offhook::phone(case, "100")?.silent().control(Some(address)).start(case)?;
+    let mut other = offhook::phone(case, "101")?.silent().provision(pbx.url("101")?).start(case)?;
+    other.wait_registered()?;
     let mut client = Client::connect(case, address)?;
-    client.say("API_Register")?;
+    client.say("API_Start")?;
+    client.wait("OK: API_Start succeed")?;
+    client.say(&format!("API_Register,{},100,{}", pbx.sip, pbx.password("100")?))?;
+    client.wait("OK: API_Register succeed")?;
+    client.wait("WPNOTIFICATION,STATUS,-1,Registered,")?;
     phone.wait_registered()?;
-    client.say("API_IsRegistered")?;
+
     client.say("API_Call,-1,600")?;
-    client.wait("STATUS,1,")?;
+    client.wait("OK: API_Call succeed")?;
+    for word in ["CallSetup", "CallConnect", "InCall"] {
+        client.wait(&format!("WPNOTIFICATION,STATUS,1,{word},600,100,1,"))?;
+    }
     let view = phone.wait_calls(&["talking"])?;
-    wait::ensure(view["calls"][0]["peer"] == "600", || format!("{}", view["calls"]))?;
+    wait::ensure(view["calls"][0]["peer"] == "600", || format!("the call is {}", view["calls"]))?;
+    client.say("API_IsInCall,-1")?;
+    client.wait("1\r\n")?;
+    client.say("API_Hold,-1,true")?;
+    client.wait("OK: API_Hold succeed")?;
+    client.wait("STATUS,1,Hold,600,")?;
+    client.say("API_Hold,-1,false")?;
+    client.wait("STATUS,1,Speaking,600,")?;
     client.say("API_Hangup,-1")?;
-    client.wait("CDR,")?;
+    client.wait("STATUS,1,Finished,600,")?;
+    client.wait("WPNOTIFICATION,CDR,1,600,100,600,")?;
     phone.wait_idle()?;
+
+    // A call that comes, taken by the encapsulated form.
+    other.call("100")?;
+    client.wait("STATUS,1,Ringing,101,100,2,")?;
+    client.say("BOFCOMMAND BOFLINE function=API_Accept EOFLINE BOFLINE line=-1 EOFLINE EOFCOMMAND")?;
+    client.wait("APIREQUEST: API_Accept RPARAM1:-1 APIRESULT:true")?;
+    other.wait_calls(&["talking"])?;
+    other.put_down()?;
+    client.wait("WPNOTIFICATION,CDR,1,101,")?;
+    phone.wait_idle()?;
+
+    // What cannot be done says why.
+    client.say("API_Accept,-1")?;
+    client.wait("ERROR: API_Accept failed: ")?;
+    client.say("API_NoSuchThing")?;
+    client.wait("ERROR: ")?;
+    let heard = client.heard.lock().unwrap().clone();
+    wait::ensure(!heard.contains(&pbx.password("100")?), || "the password came back over the control API".into())?;
+
+    client.say("API_Unregister")?;
+    client.wait("OK: API_Unregister succeed")?;
+    phone.wait_view(5, "that it is not registered", |view| view["accounts"][0]["state"] == "off")?;
     Ok(())
 }

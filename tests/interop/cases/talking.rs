@@ -16,6 +16,7 @@ const SONG: f64 = 1000.0;
 pub(super) fn cases() -> Vec<Entry> {
     vec![
         alone("peers_alone", peers_alone, &[Tool::Kamailio, Tool::Baresip]),
+        alone("card_alone", card_alone, &[Tool::Sound]),
         alone("baresip_pcmu", |case| both_ways(case, "0", "PCMU", "udp"), NEEDS),
         alone("baresip_pcma", |case| both_ways(case, "8", "PCMA", "udp"), NEEDS),
         alone("baresip_g722", |case| both_ways(case, "9", "G722/16000/1", "udp"), NEEDS),
@@ -175,11 +176,20 @@ fn dtmf(case: &Case) -> Outcome {
     Ok(())
 }
 
+/// The virtual card by itself: silence, then a tone.
+fn card_alone(case: &Case) -> Outcome {
+    let mut card = card::start(case)?;
+    sound::ensure_silence("the recorder", &card.ear()?, card::RATE)?;
+    card.play(case, SONG)?;
+    wait::pass(2500);
+    sound::ensure_tone("the recorder", sound::tail(&card.ear()?, card::RATE, 1.0), card::RATE, SONG)
+}
+
 /// Two baresips by themselves: if this fails, a failure of the others says nothing about the phone.
 fn peers_alone(case: &Case) -> Outcome {
     let kamailio = kamailio::start(case, "MD5")?;
     let mut one = baresip::start(case, &kamailio, "101", 1000, "PCMA", "udp")?;
-    let mut other = baresip::start(case, &kamailio, "102", 440, "PCMA", "udp")?;
+    let mut other = baresip::start(case, &kamailio, "102", 440, "PCMA", "tcp")?;
     one.command("dial", "102")?;
     other.wait_event("CALL_INCOMING")?;
     other.command("accept", "")?;
