@@ -202,6 +202,10 @@ impl World {
         !view.accounts.is_empty()
             && view.accounts.iter().all(|account| account.state == offhook_phone::AccountState::Registered)
     }
+    /// RTP and RTCP sockets that are open anywhere.
+    pub fn media_sockets(&self) -> usize {
+        self.sockets.values().filter(|(_, socket)| matches!(socket, Socket::Media { .. })).count()
+    }
     /// Virtual time since the beginning.
     pub fn time(&self) -> Duration {
         self.now - self.start
