@@ -96,7 +96,7 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     let store = StoreThread::spawn(store).map_err(|error| format!("cannot start: {error}"))?;
     let mut accounts = Vec::new();
     for path in &args.accounts {
-        let bytes = std::fs::read(path).map_err(|error| format!("--account {}: {error}", path.display()))?;
+        let bytes = std::fs::read(path).map_err(|error| format!("--account {}: {error}; name a file with an Account XML", path.display()))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         accounts.push((name, bytes));
     }
@@ -123,7 +123,7 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     let bench = broadcast::Sender::new(1024);
     if let Some(path) = &args.bench {
         bench::listen(path, bench_inputs, bench.clone())
-            .map_err(|error| format!("--bench {}: {error}", path.display()))?;
+            .map_err(|error| format!("--bench {}: {error}; name a socket in a folder that you can write", path.display()))?;
     }
 
     let seed = clock::seed().map_err(|error| format!("no randomness: {error}"))?;

@@ -69,6 +69,7 @@ fn talk(case: &Case, caller: &mut Offhook, called: &mut Offhook) -> Outcome {
     Ok(())
 }
 
+/// Covers: feat.1, feat.4, feat.85, feat.129, office.user.01
 fn first_call(case: &Case) -> Outcome {
     let pbx = pbxd::start(case)?;
     let mut caller = speaking(case, "100", 440.0)?.provision(pbx.url("100")?).start(case)?;
@@ -93,6 +94,7 @@ fn ipv6_call(case: &Case) -> Outcome {
     talk(case, &mut caller, &mut called)
 }
 
+/// Covers: axml.cred.10, hosted.advanced.06
 fn tcp_call(case: &Case) -> Outcome {
     let pbx = pbxd::start(case)?;
     let (host, over_tcp) = (pbx.sip.to_string(), [("transport", "tcp")]);
@@ -124,6 +126,7 @@ fn echo_and_tone(case: &Case) -> Outcome {
     Ok(())
 }
 
+/// Covers: feat.29, axml.blf.01
 fn lamp_follows_a_call(case: &Case) -> Outcome {
     let pbx = pbxd::start(case)?;
     let mut watcher = provisioned(case, &pbx, "102")?;

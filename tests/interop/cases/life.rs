@@ -187,6 +187,7 @@ fn phone_dies_in_a_call(case: &Case) -> Outcome {
     Ok(())
 }
 
+/// Covers: feat.87, feat.88, axml.prov.01, axml.prov.02
 fn provisioning_turns_bad(case: &Case) -> Outcome {
     let pbx = pbxd::start(case)?;
     let plain = without(&pbx.document("100")?, &["extProvUrl", "extProvInterval", "title"]);

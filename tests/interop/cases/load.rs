@@ -30,6 +30,7 @@ fn open_phone(case: &Case, pbx: &Pbxd, user: &str, more: &[(&str, &str)]) -> Out
     Ok(phone)
 }
 
+/// Covers: axml.aa.01, axml.sipis.04
 fn thousand_calls(case: &Case) -> Outcome {
     let pbx = pbxd::start(case)?;
     let mut phone = open_phone(case, &pbx, "100", &[("appInitiatedAutoAnswerEnabled", "1")])?;
@@ -54,6 +55,7 @@ fn thousand_calls(case: &Case) -> Outcome {
     })
 }
 
+/// Covers: feat.119
 fn flood(case: &Case) -> Outcome {
     let pbx = pbxd::start(case)?;
     let mut phone = open_phone(case, &pbx, "100", &[])?;

@@ -80,6 +80,7 @@ impl Office {
     }
 }
 
+/// Covers: feat.47, axml.codec.01, axml.proxy.01, hosted.advanced.03
 fn both_ways(case: &Case, codec: &str, theirs: &str, transport: &str) -> Outcome {
     let mut office = office(case, codec, theirs, transport)?;
     office.call()?;
@@ -110,6 +111,7 @@ fn both_ways(case: &Case, codec: &str, theirs: &str, transport: &str) -> Outcome
     office.no_complaints()
 }
 
+/// Covers: feat.5
 fn hold(case: &Case) -> Outcome {
     let mut office = office(case, "8", "PCMA", "udp")?;
     office.call()?;
@@ -145,6 +147,7 @@ fn hold(case: &Case) -> Outcome {
     office.no_complaints()
 }
 
+/// Covers: axml.dtmf.01, hosted.advanced.04
 fn dtmf(case: &Case) -> Outcome {
     let kamailio = kamailio::start(case, "MD5")?;
     let mut baresip = baresip::start(case, &kamailio, "101", SONG as u32, "PCMA", "udp")?;
