@@ -14,9 +14,7 @@ use offhook_net::rtp_sockets::Pair;
 use offhook_net::store::{Folder, Store, StoreThread};
 use offhook_net::{clock, fetch};
 use offhook_phone::account::provisioner::{FetchError, FetchResponse};
-use offhook_phone::{
-    Command, CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId,
-};
+use offhook_phone::{Command, CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId};
 use offhook_tui::Reaction;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
@@ -96,7 +94,8 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     let store = StoreThread::spawn(store).map_err(|error| format!("cannot start: {error}"))?;
     let mut accounts = Vec::new();
     for path in &args.accounts {
-        let bytes = std::fs::read(path).map_err(|error| format!("--account {}: {error}; name a file with an Account XML", path.display()))?;
+        let bytes = std::fs::read(path)
+            .map_err(|error| format!("--account {}: {error}; name a file with an Account XML", path.display()))?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         accounts.push((name, bytes));
     }
@@ -122,8 +121,9 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     let (bench_inputs, mut bench_in) = mpsc::channel(64);
     let bench = broadcast::Sender::new(1024);
     if let Some(path) = &args.bench {
-        bench::listen(path, bench_inputs, bench.clone())
-            .map_err(|error| format!("--bench {}: {error}; name a socket in a folder that you can write", path.display()))?;
+        bench::listen(path, bench_inputs, bench.clone()).map_err(|error| {
+            format!("--bench {}: {error}; name a socket in a folder that you can write", path.display())
+        })?;
     }
 
     let seed = clock::seed().map_err(|error| format!("no randomness: {error}"))?;
