@@ -1,18 +1,38 @@
 //! The TCP control protocol as bytes: simple lines and the encapsulated form in, answers and notifications out.
-use offhook_phone::{Command, CommandId, Event, Refusal, View};
-/// One client connection.
-#[derive(Debug)]
-pub struct Session { }
-#[derive(Debug)]
-pub enum Output { /// to the client
-    Bytes(Vec<u8>), /// to the phone; answer with `done`
-    Command { id: CommandId, command: Command }, Close }
-impl Session {
-    /// `first_id`: command ids of this session count from here (the daemon gives each session its own range).
-    pub fn new(first_id: u64) -> Self { todo!() }
-    /// Bytes from the client. `view`: the phone now, for questions answered at once.
-    pub fn receive(&mut self, bytes: &[u8], view: &View) { todo!() }
-    pub fn done(&mut self, id: CommandId, result: Result<(), Refusal>, view: &View) { todo!() }
-    pub fn notify(&mut self, event: &Event, view: &View) { todo!() }
-    pub fn poll(&mut self) -> Option<Output> { todo!() }
-}
+//!
+//! The loop of whoever owns the connection: bytes of the client to [`Session::receive`], the phone's news to
+//! [`Session::notify`], the results of commands to [`Session::done`]; after each of them everything that
+//! [`Session::poll`] has. No socket, no clock: a session is one connection, and forgets everything with it.
+//!
+//! - `frame`: where a request ends; `request`: what it says; `function`: the table of all functions, and `perform`:
+//!   what the ones that act do; `desk`: what a connection
+//!   remembers; `parameter`: the table of all parameters; `status` and `notification`: the words for
+//!   what happens; `mailbox`: who gets them, and `API_Poll`.
+//! - `docs/control-api.md` is made from these tables.
+//!
+//! Left out: roles and TLS. Whoever reaches the socket may dial, so it is bound to loopback.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod answer;
+#[cfg(test)]
+mod conversation;
+mod desk;
+mod documentation;
+mod frame;
+mod function;
+mod mailbox;
+mod notification;
+mod parameter;
+mod perform;
+mod request;
+mod session;
+mod status;
+mod suggestion;
+#[cfg(test)]
+mod testing;
+
+pub use documentation::documentation;
+pub use frame::MAX_REQUEST;
+pub use mailbox::MAX_QUEUED;
+pub use session::{Output, Session};
