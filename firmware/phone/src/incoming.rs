@@ -155,10 +155,11 @@ impl Phone {
             return;
         };
         let id = call.id;
-        let direction = call.own_direction();
+        // what they want of us is in their offer; what we want of them is ours to say
+        let ours = if call.hold.wanted { Direction::SendOnly } else { Direction::SendRecv };
         let body = match offer.map(sdp_of) {
-            None => Some(call.media.offer(direction)),
-            Some(Some(sdp)) => call.media.answer(sdp, direction).ok(),
+            None => Some(call.media.offer(call.own_direction())),
+            Some(Some(sdp)) => call.media.answer(sdp, ours).ok(),
             Some(None) => None,
         };
         match body {

@@ -79,7 +79,7 @@ fn a_phone_without_account_has_congestion_and_takes_credentials() {
     assert!(!format!("{:?}{:?}", office.phone, config("<x>s3cret</x>")).contains("s3cret"));
 }
 
-/// Covers: axml.prov.01, feat.85
+/// Covers: axml.prov.01
 #[test]
 fn a_provisioned_phone_fetches_registers_and_starts_from_its_store_next_time() {
     let mut office = Office::with(provisioned());

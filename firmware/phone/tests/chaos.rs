@@ -290,13 +290,14 @@ impl Chaos {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_that_happens_breaks_the_phone_or_stays_in_it(acts in prop::collection::vec(act(), 1..70)) {
         let mut config = config("<blf><uri>102</uri><uri>103</uri></blf><subscribeForVoicemail>1</subscribeForVoicemail>");
         config.provision = vec!["http://192.0.2.1/x".into()];
-        let office = Office::with(config);
+        let mut office = Office::with(config);
+        office.lenient = true;
         let mut chaos = Chaos { office, incoming: Vec::new(), cseq: 0, corpus: corpus() };
         for act in acts {
             chaos.act(act);
@@ -313,7 +314,15 @@ proptest! {
         office.seconds(400);
         let census = office.census();
         prop_assert_eq!((census.calls, census.media, census.sip.sessions), (0, 0, 0));
-        prop_assert_eq!((census.sip.client_transactions, census.sip.server_transactions), (0, 0));
+        // a refresh may be on its way just now, but not always
+        for _ in 0..10 {
+            if office.census().sip.client_transactions > 0 {
+                office.seconds(7);
+            }
+        }
+        let census = office.census();
+        let left = (census.sip.client_transactions, census.sip.server_transactions);
+        prop_assert_eq!(left, (0, 0), "{:?} {:?}", office.summary(), office.lost);
         prop_assert!(office.bound.is_empty());
         prop_assert!(!office.bell);
         prop_assert_eq!(office.tone, None);
