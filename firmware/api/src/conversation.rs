@@ -143,7 +143,6 @@ fn requests_that_pile_up_behind_a_busy_phone_end_the_connection() {
     assert!(matches!(outputs.last(), Some(Output::Close)), "{} outputs", outputs.len());
 }
 
-/// Covers: ctl.api.proto.01
 #[test]
 fn answers_come_in_the_order_of_the_requests_whatever_the_phone_has_to_do() {
     let mut session = Session::new(7);
@@ -382,6 +381,19 @@ fn volume_is_set_and_told_for_microphone_playback_and_ringer() {
     assert_eq!(talk.orders(line), three.map(|(device, percent)| volume(device, percent)).collect::<Vec<_>>());
 }
 
+#[test]
+fn a_name_with_line_ends_cannot_pass_for_an_answer() {
+    let mut talk = speaking();
+    for call in &mut talk.view.calls {
+        call.peer = "2222\r\nOK: API_Hangup succeed".into();
+        call.peer_name = Some("a\r\nb".into());
+    }
+    assert_eq!(talk.ask("API_GetCallerID,1"), "2222OK: API_Hangup succeed\r\n");
+    assert_eq!(talk.ask("API_GetIncomingDisplay,-1"), "2222OK: API_Hangup succeed\nab\r\n");
+    talk.event(&Event::Registration { account: 1, state: AccountState::Failed("a\r\nb".into()) });
+    assert_eq!(talk.ask("API_GetRegFailReason"), "ab\r\n");
+}
+
 // Account and parameters
 
 /// Covers: ctl.api.conf.03, ctl.api.conf.07, ctl.api.conf.09, ctl.ntf.004
@@ -467,6 +479,7 @@ fn parameters_become_settings_of_the_main_account() {
     // A node of the Account XML by its own name.
     assert_eq!(talk.orders("API_SetParameter,enablertcpmux,1"), [set("enableRtcpMux", "1")]);
     assert_eq!(talk.orders("API_SetParameter,password,NULL"), [reset("password")]);
+    assert_eq!(talk.orders("API_SetParameter,password,"), []);
     let all = "API_SetParameters,transport=0 CRLF serveraddress=a CRLF username=b CRLF password=c CRLF sipusername=d CRLF displayname=e";
     let made = talk.orders(all);
     let [Command::Credentials { server, username, password, auth_name, display_name }, last] = made.as_slice() else {
@@ -494,7 +507,7 @@ fn of_several_parameters_the_good_ones_are_set_and_the_others_named() {
 /// Covers: ctl.par.nat.05, ctl.par.nat.08, ctl.par.nat.17, ctl.par.nat.18, ctl.par.nat.19, ctl.par.nat.21,
 /// ctl.par.nat.22, ctl.par.nat.26, ctl.par.media.06, ctl.par.media.23, ctl.par.media.34, ctl.par.audio.21,
 /// ctl.par.audio.24, ctl.par.audio.25, ctl.par.call.30, ctl.par.sys.14, ctl.par.sys.15, ctl.par.sys.16,
-/// ctl.par.sys.17, ctl.par.sys.06, ctl.par.sys.11, ctl.par.call.14
+/// ctl.par.sys.17
 #[test]
 fn what_has_no_effect_is_kept_given_back_and_reported() {
     let mut talk = talk();

@@ -198,7 +198,7 @@ impl Desk {
                 let name = canonical(&meaning, name);
                 let name = name.as_str();
                 match &parameter.effect {
-                    Effect::Credential(field) if reset || value.is_empty() => {
+                    Effect::Credential(field) if reset => {
                         let node = field_node(*field);
                         steps.extend(self.set_node(view, node, None, name));
                     }

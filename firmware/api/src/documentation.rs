@@ -71,7 +71,7 @@ fn parameters(page: &mut String) {
     page.push_str(
         "\n## Parameters\n\nFor `API_SetParameter` and `API_SetParameters`. What is kept is given back by \
          `API_GetParameter` on the same connection and answered `OK`, with an `EVENT,WARNING` that says so. An N in a name \
-         stands for a number from 2. Besides these, every node of the [Account XML](account-xml.md) can be set by its own \
+         stands for 2 to 99. Besides these, every node of the [Account XML](account-xml.md) can be set by its own \
          name.\n\n| parameter | effect | meaning | row |\n|---|---|---|---|\n",
     );
     for parameter in parameter::all() {

@@ -182,8 +182,8 @@ impl Told {
             told.line("CallSetup");
         }
         told.general(record.end.party == 1, "Hangup");
-        told.line("Finishing");
         told.line("CallDisconnect");
+        told.line("Finishing");
         told.line("Finished");
         told.told.push(News { level: Level::Status, text: format!("CDR,{}", self::record(record)) });
         let live = view.calls.iter().any(|other| other.id != call.id && other.state != CallState::Ended);
@@ -332,8 +332,8 @@ mod tests {
             texts(&over),
             [
                 general("Hangup"),
-                line("Finishing"),
                 line("CallDisconnect"),
+                line("Finishing"),
                 line("Finished"),
                 "CDR,1,2222,1111,2222,192.0.2.1,1500,7000,1,200 ended here".into(),
                 general("Call Finished")

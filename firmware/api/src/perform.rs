@@ -299,7 +299,7 @@ pub(crate) fn failure(desk: &mut Desk, view: &View, arguments: &Arguments) -> Ou
         AccountState::Failed(reason) => Some(reason.clone()),
         _ => None,
     });
-    let reason = now.or_else(|| desk.failure.clone()).unwrap_or_default();
+    let reason = plain(&now.or_else(|| desk.failure.clone()).unwrap_or_default());
     text(match (account, arguments.flag(0, false)?) {
         (Some(account), true) if !reason.is_empty() => {
             format!("{}@{}: {reason}", account.username, account.domain)
@@ -310,7 +310,7 @@ pub(crate) fn failure(desk: &mut Desk, view: &View, arguments: &Arguments) -> Ou
 
 pub(crate) fn caller_id(desk: &mut Desk, view: &View, arguments: &Arguments) -> Outcome {
     let call = desk.call(arguments.number(0, -1)?, view)?.ok_or("there is no such call")?;
-    text(call.peer.clone())
+    text(plain(&call.peer))
 }
 
 pub(crate) fn incoming_display(desk: &mut Desk, view: &View, arguments: &Arguments) -> Outcome {
@@ -322,8 +322,8 @@ pub(crate) fn incoming_display(desk: &mut Desk, view: &View, arguments: &Argumen
     };
     let call = call.filter(|call| call.incoming).ok_or("there is no incoming call")?;
     text(match &call.peer_name {
-        Some(name) => format!("{}\n{name}", call.peer),
-        None => call.peer.clone(),
+        Some(name) => format!("{}\n{}", plain(&call.peer), plain(name)),
+        None => plain(&call.peer),
     })
 }
 
@@ -350,6 +350,11 @@ pub(crate) fn server_init(_desk: &mut Desk, _view: &View, _arguments: &Arguments
 pub(crate) fn add_log(desk: &mut Desk, _view: &View, arguments: &Arguments) -> Outcome {
     desk.news.push(news(Level::Log, &["LOG", "EVENT", arguments.text(0)]));
     yes()
+}
+
+/// What a peer or a server wrote cannot pass for an answer of its own.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 fn yes() -> Outcome {

@@ -12,7 +12,7 @@ use offhook_phone::account::schema;
 pub(crate) struct Parameter {
     /// Row of the specification.
     pub(crate) id: &'static str,
-    /// The name, then other spellings. An `N` at the end stands for a number from 2.
+    /// The name, then other spellings. An `N` at the end stands for 2 to 99.
     pub(crate) names: &'static [&'static str],
     pub(crate) effect: Effect,
     pub(crate) meaning: &'static str,
@@ -69,7 +69,8 @@ pub(crate) fn all() -> &'static [Parameter] {
 pub(crate) fn find(name: &str) -> Option<Meaning> {
     let wanted = plain_key(name);
     let stem = wanted.trim_end_matches(|c: char| c.is_ascii_digit());
-    let numbered = wanted.get(stem.len()..).and_then(|digits| digits.parse().ok()).is_some_and(|n: u32| n >= 2);
+    let numbered =
+        wanted.get(stem.len()..).and_then(|digits| digits.parse().ok()).is_some_and(|n: u32| (2..=99).contains(&n));
     let fits = |known: &&str| match known.strip_suffix('N') {
         Some(known) => numbered && plain_key(known) == stem,
         None => plain_key(known) == wanted,
@@ -174,6 +175,7 @@ mod tests {
         assert_eq!(id("password2"), "ctl.par.reg.15");
         assert_eq!(id("serveraddress99"), "ctl.par.reg.15");
         assert_eq!(id("password1"), "");
+        assert_eq!(id("password100"), "");
         assert_eq!(id("password"), "ctl.par.main.03");
         assert_eq!(id("sendmediain to"), "ctl.par.audio.30");
         assert!(matches!(find("callWaiting"), Some(Meaning::Node(row)) if row.id == "axml.cw.01"));
