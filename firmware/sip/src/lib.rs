@@ -17,10 +17,23 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods))]
 
 pub mod auth;
+mod chance;
+mod client;
+mod dialog;
 pub mod endpoint;
 pub mod event_package;
+mod flow;
 pub mod framing;
+mod identity;
+mod locate;
 pub mod message;
+mod notifier;
+mod registration;
+mod schedule;
+mod server;
+mod session;
+mod subscription;
+mod transaction;
 
 pub use endpoint::*;
 pub use message::{Body, Headers, Message, Method, NameAddr, ParseError, Request, Response, Uri};
