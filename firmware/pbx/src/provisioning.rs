@@ -207,7 +207,7 @@ mod tests {
         response.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
-    /// Covers: office.user.03, office.user.04, office.user.05
+    /// Covers: office.system.03, office.user.03, office.user.04, office.user.05
     #[test]
     fn account_xml_is_read_by_the_account_crate_without_findings() {
         let response = answer("GET", &path("101"), &[]);

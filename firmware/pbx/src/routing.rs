@@ -3,7 +3,8 @@
 //!
 //! Refusals of several phones become one as RFC 3261 section 16.7 step 6 chooses, with our own words for what the caller
 //! cannot act on (a phone that asks the PBX for credentials, that has lost its contact, that did not answer). Redirections
-//! are not followed. An INVITE without offer is answered 488 between users (see `Calls::incoming`), not by 600 and 601.
+//! are not followed. An INVITE without offer goes on without one: the phone's 2xx has the offer, and its ACK waits for what
+//! the caller's ACK brings (RFC 3261 section 13.2.1); re-INVITEs likewise.
 
 use crate::context::{Context, asserted};
 use crate::numbers::{self, Number, Player};
@@ -11,7 +12,7 @@ use crate::{MediaId, Output};
 use offhook_media as media;
 use offhook_media::sdp::SdpError;
 use offhook_sip::event_package::dialog_info::{Dialog, DialogState, Direction};
-use offhook_sip::{Body, Ended, Endpoint, Headers, Misuse, Request, SessionId};
+use offhook_sip::{Body, Ended, Endpoint, Headers, Request, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -46,16 +47,14 @@ enum State {
         refusals: Vec<u16>,
         /// last provisional status passed on
         early: Option<u16>,
-        offer: Body,
+        /// the caller made an offer; otherwise the phones do
+        offered: bool,
         no_answer_at: Instant,
     },
     Talking {
         callee: SessionId,
         since: Instant,
-        caller_sdp: Option<Body>,
-        callee_sdp: Option<Body>,
-        /// who waits for the other's answer to his offer
-        offering: Option<SessionId>,
+        exchange: Exchange,
     },
     /// 600, 601: the driver is asked for sockets.
     Binding {
@@ -68,6 +67,21 @@ enum State {
     Playing {
         player: Box<Player>,
         since: Instant,
+    },
+}
+
+/// Offer and answer between the two sides of a call (RFC 3264): one at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Exchange {
+    Idle,
+    /// What `origin` offered is with the other side; `None`: he asked for an offer.
+    Open {
+        origin: SessionId,
+        offer: Option<Body>,
+    },
+    /// The other side's offer went to its asker in a 2xx; `owed` waits for the answer that comes with the ACK.
+    Owed {
+        owed: SessionId,
     },
 }
 
@@ -85,9 +99,6 @@ pub(crate) struct Calls {
 
 impl Calls {
     /// An INVITE of `from`, who has proved to be that user.
-    ///
-    /// Without an offer the phones would have to make theirs in the 2xx, whose ACK needs the caller's answer; the endpoint
-    /// sends that ACK at once. So it is refused, honestly, instead of leaving two phones without sound.
     pub(crate) fn incoming(
         &mut self,
         context: &mut Context<'_>,
@@ -129,9 +140,6 @@ impl Calls {
         if context.users.get(&to).is_none() {
             return context.reject(session, 404, Headers::new());
         }
-        let Some(offer) = offer else {
-            return context.reject(session, 488, warning(399, "an INVITE without offer is not routed"));
-        };
         let mut targets = context.location.targets(context.now.instant, &to);
         let registered = !targets.is_empty();
         // calling the own number reaches the other phones of the user
@@ -150,14 +158,9 @@ impl Calls {
             let mut headers = Headers::new();
             headers.push("P-Asserted-Identity", asserted(&aor, &name));
             let via = Some((target.flow, target.source));
-            if let Ok(branch) = context.endpoint.invite_tmp(
-                context.now.instant,
-                identity,
-                target.uri,
-                via,
-                Some(offer.clone()),
-                headers,
-            ) {
+            if let Ok(branch) =
+                context.endpoint.invite_via(context.now.instant, identity, target.uri, via, offer.clone(), headers)
+            {
                 branches.push(branch);
             }
         }
@@ -166,7 +169,14 @@ impl Calls {
         }
         context.log(&format!("{from} calls {to} on {} phone(s)", branches.len()));
         let no_answer_at = context.now.instant + NO_ANSWER;
-        self.put(call(State::Forking { branches, several, refusals: Vec::new(), early: None, offer, no_answer_at }));
+        self.put(call(State::Forking {
+            branches,
+            several,
+            refusals: Vec::new(),
+            early: None,
+            offered: offer.is_some(),
+            no_answer_at,
+        }));
     }
 
     /// 1xx of a called phone.
@@ -189,17 +199,11 @@ impl Calls {
             return context.end(session, Some(ELSEWHERE));
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let State::Forking { branches, offer, .. } = &mut call.state else { return };
+        let State::Forking { branches, offered, .. } = &mut call.state else { return };
         let others: Vec<SessionId> = branches.iter().copied().filter(|&branch| branch != session).collect();
-        let offer = offer.clone();
         let since = context.now.instant;
-        call.state = State::Talking {
-            callee: session,
-            since,
-            caller_sdp: Some(offer),
-            callee_sdp: body.clone(),
-            offering: None,
-        };
+        let exchange = if *offered { Exchange::Idle } else { Exchange::Owed { owed: session } };
+        call.state = State::Talking { callee: session, since, exchange };
         let (caller, line) = (call.caller, format!("{} and {} talk", call.from, call.to));
         self.changed.extend([call.from.clone(), call.to.clone()]);
         for other in others {
@@ -221,30 +225,23 @@ impl Calls {
             return;
         };
         match &mut call.state {
-            State::Talking { callee, caller_sdp, callee_sdp, offering, .. } => {
+            State::Talking { callee, exchange, .. } => {
                 let other = if session == call.caller { *callee } else { call.caller };
-                let Some(offer) = offer else {
-                    // asked for an offer: what the other side last said of itself; the answer comes with the ACK
-                    let last = if session == call.caller { callee_sdp.clone() } else { caller_sdp.clone() };
-                    if offering.is_some() || last.is_none() {
+                match exchange {
+                    Exchange::Idle => match context.endpoint.reoffer(now, other, offer.clone()) {
+                        Ok(()) => *exchange = Exchange::Open { origin: session, offer },
+                        Err(_) => {
+                            let _ = context.endpoint.refuse_offer(now, session, 491);
+                        }
+                    },
+                    // both put on hold in the same moment: section 14.2, this one has to ask again later
+                    Exchange::Open { origin, offer: first } if *origin != session => {
+                        let first = first.clone();
                         let _ = context.endpoint.refuse_offer(now, session, 491);
-                    } else {
-                        let _ = context.endpoint.answer_offer(now, session, last);
+                        // the first offer goes on; if it was waiting for its second try, that is now
+                        let _ = context.endpoint.reoffer(now, session, first);
                     }
-                    return;
-                };
-                let passed_on = if offering.is_some() {
-                    Err(Misuse::OfferPending)
-                } else {
-                    context.endpoint.reoffer(now, other, Some(offer.clone()))
-                };
-                match passed_on {
-                    Ok(()) => {
-                        *offering = Some(session);
-                        *(if session == call.caller { caller_sdp } else { callee_sdp }) = Some(offer);
-                    }
-                    // both have put on hold in the same moment: section 14.2, the one who has to wait asks again
-                    Err(_) => {
+                    Exchange::Open { .. } | Exchange::Owed { .. } => {
                         let _ = context.endpoint.refuse_offer(now, session, 491);
                     }
                 }
@@ -272,16 +269,15 @@ impl Calls {
     ) {
         let Some(&id) = self.by_session.get(&session) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let State::Talking { caller_sdp, callee_sdp, offering, .. } = &mut call.state else { return };
-        let origin = offering.take();
+        let State::Talking { exchange, .. } = &mut call.state else { return };
+        let Exchange::Open { origin, offer } = std::mem::replace(exchange, Exchange::Idle) else { return };
         match result {
             Ok(body) => {
-                if body.is_some() {
-                    *(if session == call.caller { caller_sdp } else { callee_sdp }) = body.clone();
+                if offer.is_none() {
+                    // this is an offer: its answer comes with the ACK of the one who asked for it
+                    *exchange = Exchange::Owed { owed: session };
                 }
-                if let Some(origin) = origin {
-                    let _ = context.endpoint.answer_offer(context.now.instant, origin, body);
-                }
+                let _ = context.endpoint.answer_offer(context.now.instant, origin, body);
             }
             Err((status, _)) => {
                 let status = match status {
@@ -290,9 +286,7 @@ impl Calls {
                     408 | 481 => return self.finish(context, id, Some(session), "the other side was gone"),
                     other => other,
                 };
-                if let Some(origin) = origin {
-                    let _ = context.endpoint.refuse_offer(context.now.instant, origin, status);
-                }
+                let _ = context.endpoint.refuse_offer(context.now.instant, origin, status);
             }
         }
     }
@@ -302,14 +296,17 @@ impl Calls {
         let Some(&id) = self.by_session.get(&session) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
         match &mut call.state {
-            State::Talking { callee, caller_sdp, callee_sdp, .. } => {
-                let Some(body) = body else { return };
-                // the answer to the other's description: tell the other if it is news
-                let (other, mine) =
-                    if session == call.caller { (*callee, caller_sdp) } else { (call.caller, callee_sdp) };
-                if mine.as_ref() != Some(&body) {
-                    *mine = Some(body.clone());
-                    let _ = context.endpoint.reoffer(context.now.instant, other, Some(body));
+            State::Talking { exchange, .. } => {
+                let Exchange::Owed { owed } = *exchange else { return };
+                if owed == session {
+                    return;
+                }
+                *exchange = Exchange::Idle;
+                match body {
+                    Some(answer) => {
+                        let _ = context.endpoint.answer_offer(context.now.instant, owed, Some(answer));
+                    }
+                    None => self.finish(context, id, None, "an offer got no answer"),
                 }
             }
             State::Playing { player, .. } if player.offered => {
@@ -625,30 +622,6 @@ fn warning(code: u16, text: &str) -> Headers {
     let mut headers = Headers::new();
     headers.push("Warning", format!("{code} pbx \"{plain}\""));
     headers
-}
-trait Tmp {
-    fn invite_tmp(
-        &mut self,
-        now: Instant,
-        from: offhook_sip::IdentityId,
-        target: offhook_sip::Uri,
-        via: Option<(offhook_sip::FlowId, SocketAddr)>,
-        offer: Option<Body>,
-        headers: Headers,
-    ) -> Result<SessionId, Misuse>;
-}
-impl Tmp for Endpoint {
-    fn invite_tmp(
-        &mut self,
-        now: Instant,
-        from: offhook_sip::IdentityId,
-        target: offhook_sip::Uri,
-        _via: Option<(offhook_sip::FlowId, SocketAddr)>,
-        offer: Option<Body>,
-        headers: Headers,
-    ) -> Result<SessionId, Misuse> {
-        self.invite(now, from, target, offer, headers)
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,13 @@ fn row(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/../../tests/corpora/rfc4475/{name}.dat", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
+/// All files below a folder, in order.
+fn files(folder: &std::path::PathBuf) -> Vec<std::path::PathBuf> {
+    let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries.iter().flat_map(|entry| if entry.is_dir() { files(entry) } else { vec![entry.clone()] }).collect()
+}
+
 fn stranger() -> SocketAddr {
     "10.0.9.9:5060".parse().unwrap()
 }
@@ -104,10 +111,8 @@ fn register_rows_of_rfc_4475_get_their_verdicts() {
 fn every_row_of_rfc_4475_and_5118_leaves_the_pbx_in_order() {
     let mut office = Office::with(&USERS, 1);
     for folder in ["rfc4475", "rfc5118", "sip-own"] {
-        let path = format!("{}/../../tests/corpora/{folder}", env!("CARGO_MANIFEST_DIR"));
-        let mut files: Vec<_> = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        assert!(!files.is_empty());
+        let files = files(&format!("{}/../../tests/corpora/{folder}", env!("CARGO_MANIFEST_DIR")).into());
+        assert!(!files.is_empty(), "{folder}");
         for file in files {
             let bytes = std::fs::read(file).unwrap();
             ask(&mut office, &bytes);

@@ -5,7 +5,9 @@ use crate::routing::{MAX_CALLS, NO_ANSWER};
 use offhook_sip::{Body, Ended, Event, Transport};
 use std::time::Duration;
 
-/// Covers: office.user.05
+/// The phones know nothing but their provisioning URL.
+///
+/// Covers: feat.129, office.user.05
 #[test]
 fn a_call_rings_is_answered_and_ends_from_either_side() {
     for caller_hangs_up in [true, false] {
@@ -88,7 +90,6 @@ fn declining_at_one_phone_declines_for_all() {
     office.assert_no_call_is_left();
 }
 
-/// Covers: office.user.06
 #[test]
 fn nobody_answers_for_thirty_seconds_and_the_caller_hears_480() {
     let mut office = Office::new();
@@ -287,9 +288,9 @@ fn offers_from_both_sides_in_the_same_moment_do_not_lock_the_call() {
         }
     }
     office.run(Duration::from_secs(10));
-    for phone in 0..2 {
-        assert_eq!(results(&office, phone).len(), 1, "phone {phone}: {:?}", results(&office, phone));
-        office.phones[phone].events.clear();
+    assert!((0..2).any(|phone| matches!(results(&office, phone).last(), Some(Ok(_)))), "one of the two got through");
+    for phone in &mut office.phones {
+        phone.events.clear();
     }
     // and a later offer passes
     let (ann, call) = ends[0];
@@ -305,15 +306,31 @@ fn offers_from_both_sides_in_the_same_moment_do_not_lock_the_call() {
 }
 
 #[test]
-fn request_for_an_offer_gets_what_the_other_side_last_said() {
+fn request_for_an_offer_reaches_the_other_side_and_the_answer_comes_with_the_ack() {
     let (mut office, ends) = talking();
-    let (ann, call) = ends[0];
+    let ((ann, call), (bob, called)) = (ends[0], ends[1]);
     office.at(ann, |endpoint, _, now| endpoint.reoffer(now, call, None).unwrap());
     office.run_ms(50);
-    assert_eq!(results(&office, 0), [Ok(Some(sdp(ANSWER)))]);
-    assert!(offers(&office, 1).is_empty());
+    let asked = office.phones[1].events.iter().any(|e| matches!(e, Event::Reoffered { offer: None, .. }));
+    assert!(asked);
+    office.at(bob, |endpoint, _, now| endpoint.answer_offer(now, called, Some(sdp(OFFER))).unwrap());
+    office.run_ms(50);
+    assert_eq!(results(&office, 0), [Ok(Some(sdp(OFFER)))]);
+    office.at(ann, |endpoint, _, now| endpoint.answer_offer(now, call, Some(sdp(ANSWER))).unwrap());
+    office.run_ms(50);
+    assert_eq!(confirmed(&office, 1), Some(sdp(ANSWER)));
+    // and the next offer passes again
+    office.at(bob, |endpoint, _, now| endpoint.reoffer(now, called, Some(sdp(OFFER))).unwrap());
+    office.run_ms(50);
+    assert_eq!(offers(&office, 0), [sdp(OFFER)]);
     office.hang_up(ann, call);
     office.assert_no_call_is_left();
+}
+
+/// Body of the newest ACK that a phone got.
+fn confirmed(office: &Office, phone: usize) -> Option<Body> {
+    let bodies = office.phones[phone].events.iter().rev();
+    bodies.filter_map(|e| if let Event::Confirmed { body, .. } = e { Some(body.clone()) } else { None }).next()?
 }
 
 #[test]
@@ -329,13 +346,20 @@ fn digits_by_info_reach_the_other_side() {
 }
 
 #[test]
-fn call_without_an_offer_is_refused_plainly() {
+fn call_without_an_offer_gets_the_phones_and_the_phone_gets_the_answer() {
     let mut office = Office::new();
     let (ann, bob) = (office.registered("100"), office.registered("101"));
     let call = office.call_with(ann, "101", None);
-    assert_eq!(office.refused(ann, call), Some(488));
-    assert!(!office.rings(bob));
-    assert!(office.spoken.iter().any(|m| m.contains("Warning: 399")));
+    let (called, _, offer) = office.invitation(bob);
+    assert!(offer.is_none());
+    office.at(bob, |endpoint, _, now| endpoint.answer(now, called, Some(sdp(OFFER))).unwrap());
+    office.run_ms(50);
+    assert_eq!(office.answered(ann, call), Some(Some(sdp(OFFER))));
+    office.at(ann, |endpoint, _, now| endpoint.answer_offer(now, call, Some(sdp(ANSWER))).unwrap());
+    office.run_ms(50);
+    assert_eq!(confirmed(&office, 1), Some(sdp(ANSWER)));
+    office.hang_up(ann, call);
+    office.assert_no_call_is_left();
 }
 
 #[test]
@@ -389,4 +413,52 @@ fn same_seed_gives_the_same_run() {
         (office.spoken, office.log)
     };
     assert_eq!(story(), story());
+}
+
+#[test]
+fn calls_go_through_and_leave_nothing_when_a_tenth_of_all_datagrams_is_lost_doubled_or_late() {
+    for seed in 1..=20 {
+        let mut office = Office::with(&["100", "101"], seed);
+        let (ann, bob) = (office.phone("100"), office.phone("101"));
+        office.trouble = 10;
+        for desk in [ann, bob] {
+            office.register(desk);
+        }
+        office.run(Duration::from_secs(20));
+        assert!(office.pbx.contacts("101").len() == 1, "seed {seed}");
+        office.subscribe(ann, "101", "dialog", 300);
+        let call = office.call(ann, "101");
+        office.run(Duration::from_secs(15));
+        office.ring(bob);
+        let called = office.answer(bob);
+        office.run(Duration::from_secs(15));
+        assert!(office.answered(ann, call).is_some(), "seed {seed}");
+        office.hang_up(bob, called);
+        office.run(Duration::from_secs(35));
+        assert!(matches!(office.ended(ann, call), Some(Ended::Remote { .. })), "seed {seed}");
+        office.assert_no_call_is_left();
+    }
+}
+
+#[test]
+fn five_hundred_calls_in_a_row_leave_nothing_behind() {
+    let mut office = Office::new();
+    let (ann, bob) = (office.registered("100"), office.registered("101"));
+    office.subscribe(ann, "101", "dialog", 3600);
+    for turn in 0..500 {
+        let call = office.call(ann, "101");
+        match turn % 3 {
+            0 => office.reject(bob, 486),
+            1 => {
+                let called = office.answer(bob);
+                office.hang_up(bob, called);
+            }
+            _ => office.hang_up(ann, call),
+        }
+        office.run_ms(200);
+        office.phones.iter_mut().for_each(|phone| phone.events.clear());
+    }
+    office.assert_no_call_is_left();
+    let census = office.pbx.census();
+    assert_eq!((census.notifiers, census.requests), (1, 0));
 }

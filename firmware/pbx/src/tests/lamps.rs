@@ -28,7 +28,7 @@ fn terminated(office: &Office, phone: usize, id: SubscriptionId) -> Option<Optio
     })
 }
 
-/// Covers: office.other.06, office.user.02
+/// Covers: office.other.06
 #[test]
 fn lamp_follows_a_call_from_trying_to_its_end() {
     use DialogState::{Confirmed, Early, Terminated, Trying};

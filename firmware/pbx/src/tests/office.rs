@@ -78,6 +78,9 @@ pub(super) struct Office {
     pub(super) sockets: bool,
     /// every datagram and segment that the PBX sent, as text
     pub(super) spoken: Vec<String>,
+    /// datagrams lost, doubled or late, of a hundred each; connections lose nothing
+    pub(super) trouble: u32,
+    dice: u64,
     seed: u64,
 }
 
@@ -121,6 +124,8 @@ impl Office {
             stopped: false,
             sockets: true,
             spoken: Vec::new(),
+            trouble: 0,
+            dice: seed,
             seed,
         };
         office.power_on();
@@ -241,8 +246,39 @@ impl Office {
     }
 
     fn send(&mut self, delivery: Delivery) {
+        let mut delay = LATENCY;
+        let again = match &delivery {
+            Delivery::ToPbx { flow: UDP, remote, bytes } => {
+                Some(Delivery::ToPbx { flow: UDP, remote: *remote, bytes: bytes.clone() })
+            }
+            Delivery::ToPhone { phone, flow, bytes } if self.phones[*phone].flows[flow].accepted.is_none() => {
+                Some(Delivery::ToPhone { phone: *phone, flow: *flow, bytes: bytes.clone() })
+            }
+            _ => None,
+        };
+        if let Some(again) = again {
+            if self.chance() < self.trouble {
+                return;
+            }
+            if self.chance() < self.trouble {
+                delay = Duration::from_millis(u64::from(self.chance()) * 10);
+            }
+            if self.chance() < self.trouble {
+                self.queue(delay * 2, again);
+            }
+        }
+        self.queue(delay, delivery);
+    }
+
+    fn queue(&mut self, delay: Duration, delivery: Delivery) {
         self.sent += 1;
-        self.queue.insert((self.now + LATENCY, self.sent), delivery);
+        self.queue.insert((self.now + delay, self.sent), delivery);
+    }
+
+    /// 0 to 99.
+    fn chance(&mut self) -> u32 {
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u32::try_from((self.dice >> 33) % 100).unwrap()
     }
 
     // the PBX
@@ -434,7 +470,9 @@ impl Office {
             Event::Incoming { session, request, offer, .. } => Some((*session, request.as_ref(), offer.as_ref())),
             _ => None,
         });
-        found.expect("the phone rings")
+        found.unwrap_or_else(|| {
+            panic!("the phone does not ring: {:#?}", self.spoken.iter().rev().take(6).collect::<Vec<_>>())
+        })
     }
 
     pub(super) fn rings(&self, desk: Desk) -> bool {
