@@ -295,7 +295,9 @@ impl Endpoint {
         identity.registration.failures = failures.saturating_add(1);
         let longest = (BASE * 2u32.saturating_pow(failures.min(10))).min(LONGEST);
         let own = self.chance.between(longest / 2, longest);
-        let at = now + wait.map_or(own, |w| w.max(Duration::from_secs(1)));
+        // a Retry-After of nothing does not mean for ever at once
+        let least = Duration::from_secs(1 << failures.min(10)).min(LONGEST);
+        let at = now + wait.map_or(own, |w| w.max(least));
         if let Some(identity) = self.identities.get_mut(&id) {
             identity.registration.phase = Phase::Waiting { at };
         }

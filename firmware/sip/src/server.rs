@@ -191,10 +191,10 @@ impl Endpoint {
 
     /// Sends a response without a transaction: for what could not be read.
     pub(crate) fn respond_stateless(&mut self, flow: FlowId, source: SocketAddr, mut response: Response) {
-        if let Some(reply_to) = self.stamp(flow, source, &mut response.headers) {
-            server_header(&self.config, &mut response.headers);
-            self.transmit(flow, reply_to, response.to_bytes());
-        }
+        // a Via that nobody can read is given back as it came, to where it came from
+        let reply_to = self.stamp(flow, source, &mut response.headers).unwrap_or(source);
+        server_header(&self.config, &mut response.headers);
+        self.transmit(flow, reply_to, response.to_bytes());
     }
 
     pub(crate) fn server_timeout(&mut self, now: Instant, id: u64) {

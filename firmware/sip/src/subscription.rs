@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// Least time between two SUBSCRIBEs of one subscription.
 const GAP: Duration = Duration::from_millis(500);
+/// A refresh is at least this far away, however little time is granted.
+const LEAST_REFRESH: Duration = Duration::from_secs(5);
 /// A subscription that lived this long was a success: waiting times start anew.
 const SETTLED: Duration = Duration::from_secs(60);
 /// Subscriptions at most.
@@ -220,6 +222,10 @@ impl Endpoint {
             200..=299 => {
                 let asked = subscription.expires;
                 let granted = response.headers.expires().unwrap_or(asked).min(asked.max(1));
+                if granted == 0 {
+                    let reason = "no time granted";
+                    return self.subscription_failed(now, id, None, reason, Again::Later(None));
+                }
                 let sent = self.clients.get(&client).and_then(|c| c.running()).map(|r| &r.sent);
                 let made = sent.and_then(|sent| Dialog::of_client(sent, &response));
                 let refresh_at = now + self.refresh_after(granted);
@@ -448,7 +454,8 @@ impl Endpoint {
             Again::Later(wait) => {
                 let longest = doubled(BASE);
                 let own = self.chance.between(longest / 2, longest);
-                Some(earliest.max(now + wait.unwrap_or(own)))
+                // a Retry-After of nothing does not mean for ever at once
+                Some(earliest.max(now + wait.map_or(own, |w| w.max(doubled(GAP)))))
             }
         };
         if let Some(subscription) = self.subscriptions.get_mut(&id) {
@@ -479,7 +486,7 @@ impl Endpoint {
     /// 80 to 90 % of what was granted.
     fn refresh_after(&mut self, granted: u32) -> Duration {
         let time = Duration::from_secs(u64::from(granted));
-        self.chance.between(time * 80 / 100, time * 90 / 100).max(GAP)
+        self.chance.between(time * 80 / 100, time * 90 / 100).max(LEAST_REFRESH)
     }
 
     fn reschedule_subscription(&mut self, id: SubscriptionId) {

@@ -74,10 +74,12 @@ fn refreshes_between_80_and_90_percent_for_a_day() {
     let numbers: Vec<_> = seen.iter().map(|(_, r)| r.headers.cseq().unwrap().number).collect();
     assert!(numbers.windows(2).all(|n| n[1] > n[0]));
     // stale nonces never showed
-    assert!(!world.take(PHONE).iter().any(|e| matches!(
-        e,
-        Event::Registration { state: RegistrationState::Failed { .. }, .. }
-    )));
+    assert!(
+        !world
+            .take(PHONE)
+            .iter()
+            .any(|e| matches!(e, Event::Registration { state: RegistrationState::Failed { .. }, .. }))
+    );
 }
 
 #[test]
@@ -135,10 +137,7 @@ fn no_server_is_tried_again_and_found_when_it_comes_back() {
     world.loss = 1000;
     register(&mut world, id);
     world.run(Duration::from_secs(33));
-    assert!(matches!(
-        state(&world, id),
-        RegistrationState::Failed { status: Some(408), retry_at: Some(_), .. }
-    ));
+    assert!(matches!(state(&world, id), RegistrationState::Failed { status: Some(408), retry_at: Some(_), .. }));
     world.loss = 0;
     world.run(Duration::from_secs(31));
     assert!(is_registered(&world, id));
@@ -194,10 +193,7 @@ fn refused_tcp_connection_backs_off() {
     world.no_tcp.push("10.0.0.9:5060".parse().unwrap());
     register(&mut world, id);
     world.run(ms(100));
-    assert!(matches!(
-        state(&world, id),
-        RegistrationState::Failed { status: Some(503), retry_at: Some(_), .. }
-    ));
+    assert!(matches!(state(&world, id), RegistrationState::Failed { status: Some(503), retry_at: Some(_), .. }));
     world.no_tcp.clear();
     world.run(Duration::from_secs(31));
     assert!(is_registered(&world, id));

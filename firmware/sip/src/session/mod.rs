@@ -334,7 +334,11 @@ impl Endpoint {
         if !matches!(session.state, State::Established { .. }) {
             return Err(Misuse::WrongState);
         }
-        if session.offer != Offer::None || session.again.is_some() || session.unacked.is_some() || session.owed.is_some() {
+        if session.offer != Offer::None
+            || session.again.is_some()
+            || session.unacked.is_some()
+            || session.owed.is_some()
+        {
             return Err(Misuse::OfferPending);
         }
         self.send_reinvite(now, id, body);

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-pub const SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+pub const SDP: &str =
+    "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
 pub fn sdp(mark: &str) -> Option<Body> {
     Some(Body { content_type: "application/sdp".into(), bytes: format!("{SDP}a=x:{mark}\r\n").into_bytes() })
@@ -242,9 +243,7 @@ impl World {
         let theirs = FlowId(self.ends[server].next_odd);
         self.ends[server].next_odd += 2;
         self.ends[end].sockets.insert(flow, Socket { transport, local, peer: Some((server, theirs, remote)) });
-        self.ends[server]
-            .sockets
-            .insert(theirs, Socket { transport, local: remote, peer: Some((end, flow, local)) });
+        self.ends[server].sockets.insert(theirs, Socket { transport, local: remote, peer: Some((end, flow, local)) });
         self.post(ms(5), Delivery::Accept { end: server, flow: theirs, local: remote, remote: local });
         self.post(ms(5), Delivery::State { end, flow, state: FlowState::Up { local } });
     }
