@@ -104,7 +104,9 @@ impl Phone {
     }
 
     pub(crate) fn media_bound(&mut self, now: Now, id: MediaId, result: Result<SocketAddr, String>) {
-        let Some(call) = self.calls.iter_mut().find(|call| call.media.id == id && call.is_live()) else {
+        let Some(call) =
+            self.calls.iter_mut().find(|call| call.media.id == id && call.is_live() && !call.media.is_bound())
+        else {
             return;
         };
         let call_id = call.id;

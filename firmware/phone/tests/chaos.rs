@@ -290,7 +290,7 @@ impl Chaos {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_that_happens_breaks_the_phone_or_stays_in_it(acts in prop::collection::vec(act(), 1..70)) {
@@ -310,6 +310,18 @@ proptest! {
         office.input(Input::Panel(PanelEvent::HeadsetJack(false)));
         if office.view().route != Some(offhook_phone::hal::Route::Off) {
             office.press(Key::Speaker);
+        }
+        // whoever still waits is told that it is over
+        let open: Vec<_> = office
+            .heard
+            .iter()
+            .filter_map(|message| match message {
+                Message::Request(request) if request.method == Method::Invite => Some(request.clone()),
+                _ => None,
+            })
+            .collect();
+        for invite in open {
+            office.respond(&invite, 487, None);
         }
         office.seconds(400);
         let census = office.census();
