@@ -121,14 +121,14 @@ pub(crate) fn notice(view: &View, area: Rect, frame: &mut Frame<'_>) {
     }
 }
 
-/// Four cells: what each soft key does now.
+/// Four cells: what each soft key does now; their places are F1 to F4.
 pub(crate) fn soft_keys(view: &View, area: Rect, frame: &mut Frame<'_>) {
     let cell = usize::from(area.width) / 4;
     let mut spans = Vec::new();
     for number in 0..4 {
         let key = view.soft_keys.get(number);
         let label = key.map_or("", |key| key.label.as_str());
-        let text = fit(&format!("{} {label}", number + 1), cell.saturating_sub(1));
+        let text = fit(label, cell.saturating_sub(1));
         let pad = " ".repeat(cell.saturating_sub(text.chars().count() + 1));
         let style = if key.is_some_and(|key| key.enabled) {
             Style::new().add_modifier(Modifier::REVERSED)

@@ -66,7 +66,7 @@ fn calls(view: &View, now: Instant, width: usize) -> Vec<Line<'static>> {
     if let Some(call) = focus {
         lines.push(Line::raw(""));
         lines.push(bold(fit(&format!(" {}", name_of(call)), width)));
-        if call.peer_name.is_some() {
+        if name_of(call) != call.peer {
             lines.push(Line::raw(fit(&format!(" {}", call.peer), width)));
         }
         lines.push(Line::raw(fit(&format!(" {}", detail(call, now)), width)));

@@ -78,7 +78,7 @@ fn idle_screen_fits_40_by_12_and_shows_account_message_missed_lamp_and_soft_keys
 
 ● 101
 
-1 Redial  2 Calls   3         4";
+Redial    Calls";
     assert_eq!(text, expected);
 }
 
