@@ -184,7 +184,12 @@ impl World {
     }
     /// How far a tone stands above everything else at this ear in the last 400 ms [dB].
     pub fn hears(&self, phone: &str, hertz: u32) -> f64 {
-        offhook_media::measure::tone_ratio_db(&self.desk(phone).last_heard(400), RATE, f64::from(hertz))
+        self.hears_over(phone, hertz, 400)
+    }
+    /// As [`Self::hears`], over the last `milliseconds`, at most 2000.
+    pub fn hears_over(&self, phone: &str, hertz: u32, milliseconds: usize) -> f64 {
+        let heard = self.desk(phone).last_heard(milliseconds);
+        offhook_media::measure::tone_ratio_db(&heard, RATE, f64::from(hertz))
     }
     /// Level at this ear in the last `milliseconds` [dBov].
     pub fn level(&self, phone: &str, milliseconds: usize) -> f64 {

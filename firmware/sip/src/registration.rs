@@ -163,6 +163,8 @@ impl Endpoint {
         };
         match result {
             Ok(response) if response.status < 300 => self.registered(now, id, &response, again),
+            // What was refused is not what is wanted any more.
+            _ if again => self.send_register(now, id),
             Ok(response) => match response.status {
                 423 => {
                     let least = response.headers.first("Min-Expires").and_then(|v| v.trim().parse::<u32>().ok());
@@ -238,6 +240,15 @@ impl Endpoint {
     fn registered(&mut self, now: Instant, id: IdentityId, response: &Response, again: bool) {
         let Some(identity) = self.identities.get(&id) else { return };
         let Some(local) = identity.flow.and_then(|f| self.shown_address(f)) else {
+            if again {
+                // The way to the server was changed while the answer was on the old one: what the server bound there
+                // is withdrawn with the next REGISTER.
+                let bound = self.registered_contact(id);
+                if let Some(identity) = self.identities.get_mut(&id) {
+                    identity.registration.bound = bound;
+                }
+                return self.send_register(now, id);
+            }
             return self.register_failed(now, id, None, "flow lost", None);
         };
         let contact = identity.flow.and_then(|f| self.contact(Some(id), f));
