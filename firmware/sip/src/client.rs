@@ -86,6 +86,8 @@ pub(crate) struct ClientTransaction {
     targets: VecDeque<Target>,
     challenges: u8,
     tried_tcp: bool,
+    /// its user has gone: dropped then if it is still pending
+    abandoned: Option<Instant>,
     stage: Stage,
 }
 
@@ -135,7 +137,10 @@ impl ClientTransaction {
     fn next(&self, now: Instant) -> Option<Instant> {
         match &self.stage {
             Stage::Locating { until } | Stage::Opening { until, .. } => Some(*until),
-            Stage::Running(running) => running.machine.next(),
+            Stage::Running(running) => {
+                let abandoned = self.abandoned.filter(|_| running.machine.is_pending());
+                [running.machine.next(), abandoned].into_iter().flatten().min()
+            }
             Stage::Failed(_) => Some(now),
         }
     }
@@ -145,6 +150,14 @@ impl Endpoint {
     /// Nobody waits for this transaction any more; whatever it was, it ends here.
     pub(crate) fn forget_client(&mut self, id: u64) {
         self.drop_client(id);
+    }
+
+    /// The user of this transaction has gone; a response is still dealt with until then.
+    pub(crate) fn leave_client(&mut self, now: Instant, id: u64, until: Instant) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.abandoned = Some(until);
+            self.reschedule_client(now, id);
+        }
     }
 
     /// Starts a request; the number names its transaction.
@@ -162,6 +175,7 @@ impl Endpoint {
             targets: VecDeque::new(),
             challenges: 0,
             tried_tcp: false,
+            abandoned: None,
             stage: Stage::Locating { until: now + self.config.t1 * 64 },
         };
         let pinned = match hop {
@@ -280,6 +294,7 @@ impl Endpoint {
             targets: VecDeque::new(),
             challenges: MAX_CHALLENGES,
             tried_tcp: true,
+            abandoned: None,
             stage: Stage::Running(Box::new(running)),
         };
         self.clients.insert(id, client);
@@ -339,7 +354,9 @@ impl Endpoint {
     pub(crate) fn client_timeout(&mut self, now: Instant, id: u64) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let user = client.user;
+        let abandoned = client.abandoned.is_some_and(|at| at <= now);
         match &mut client.stage {
+            Stage::Running(running) if abandoned && running.machine.is_pending() => self.drop_client(id),
             Stage::Failed(failure) => {
                 let failure = *failure;
                 self.drop_client(id);
@@ -567,6 +584,7 @@ impl Endpoint {
             targets: VecDeque::new(),
             challenges: challenges + 1,
             tried_tcp: client.tried_tcp,
+            abandoned: None,
             stage: Stage::Locating { until: now + self.config.t1 * 64 },
             request: Request::new(Method::Ack, request.uri.clone()),
         };
@@ -603,6 +621,7 @@ impl Endpoint {
             targets: std::mem::take(&mut client.targets),
             challenges: 0,
             tried_tcp: client.tried_tcp,
+            abandoned: None,
             stage: Stage::Locating { until: now + self.config.t1 * 64 },
         };
         let failed = match &client.stage {
@@ -681,7 +700,7 @@ impl Endpoint {
         }
         match user {
             User::Session(session) => self.invite_response(now, session, id, result),
-            User::Bye(session) => self.bye_done(session),
+            User::Bye(session) => self.bye_done(now, session),
             User::Info(session) => self.info_done(now, session, result),
             User::Registration(identity) => self.register_response(now, identity, id, result),
             User::Subscription(subscription) => self.subscribe_response(now, subscription, id, result),

@@ -80,6 +80,9 @@ impl fmt::Debug for ServerAuth {
     }
 }
 
+/// Credentials for our realm that are looked at in one request.
+const MAX_CREDENTIALS: usize = 4;
+
 impl ServerAuth {
     /// `key`: 32 random octets that sign nonces. `lifetime`: after it a nonce is stale.
     pub fn new(realm: &str, key: [u8; 32], lifetime: Duration) -> Self {
@@ -109,17 +112,24 @@ impl ServerAuth {
         &mut self,
         now: Instant,
         request: &Request,
-        password: impl FnMut(&str) -> Option<Password>,
+        mut password: impl FnMut(&str) -> Option<Password>,
     ) -> Verdict {
         let realm = digest::quoted(&self.realm);
         let ours = |f: &Fields<'_>| f.is_digest() && f.param("realm") == Some(realm.as_str());
         let names = ["Authorization", "Proxy-Authorization"];
         let all: Vec<Fields<'_>> =
             names.iter().flat_map(|name| request.headers.all(name)).flat_map(digest::fields).collect();
-        match all.iter().find(|f| ours(f)) {
-            Some(fields) => self.verify_fields(now, request, fields, password).unwrap_or(Verdict::Missing),
-            None => Verdict::Missing,
+        // A client that was challenged by 401 and by 407 for one realm sends both headers; one of them may be old.
+        let mut best = Verdict::Missing;
+        for fields in all.iter().filter(|f| ours(f)).take(MAX_CREDENTIALS) {
+            match self.verify_fields(now, request, fields, &mut password) {
+                Some(accepted @ Verdict::Accepted { .. }) => return accepted,
+                Some(Verdict::Stale) => best = Verdict::Stale,
+                Some(Verdict::Wrong) if best == Verdict::Missing => best = Verdict::Wrong,
+                _ => {}
+            }
         }
+        best
     }
 
     /// `None`: a parameter is missing or makes no sense, so these are no credentials.
@@ -128,7 +138,7 @@ impl ServerAuth {
         now: Instant,
         request: &Request,
         fields: &Fields<'_>,
-        mut password: impl FnMut(&str) -> Option<Password>,
+        password: &mut impl FnMut(&str) -> Option<Password>,
     ) -> Option<Verdict> {
         let algorithm = fields.algorithm()?;
         let username = digest::unquoted(fields.param("username")?);

@@ -54,7 +54,7 @@ impl Endpoint {
     pub(crate) fn session_cancelled(&mut self, now: Instant, id: SessionId, invite: u64, reason: Option<String>) {
         self.reply(now, invite, 487);
         self.tell_ended(id, Ended::Remote { reason });
-        self.drop_session(id);
+        self.drop_session(now, id);
     }
 
     pub(crate) fn reoffer_cancelled(&mut self, id: SessionId) {
@@ -148,7 +148,7 @@ impl Endpoint {
             self.reply(now, invite, 487);
         }
         self.tell_ended(id, Ended::Remote { reason });
-        self.drop_session(id);
+        self.drop_session(now, id);
     }
 
     /// re-INVITE (section 14.2) or UPDATE (RFC 3311 section 5.2).

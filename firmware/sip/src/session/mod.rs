@@ -276,7 +276,7 @@ impl Endpoint {
             self.reply_response(now, server, response);
         }
         self.tell_ended(id, Ended::Local);
-        self.drop_session(id);
+        self.drop_session(now, id);
         Ok(())
     }
 
@@ -302,7 +302,7 @@ impl Endpoint {
                 }
                 self.tell_ended(id, why);
                 if self.withdraw(client) {
-                    self.drop_session(id);
+                    self.drop_session(now, id);
                 }
             }
             State::Incoming { .. } => {
@@ -431,7 +431,7 @@ impl Endpoint {
                 if cancelled {
                     // section 9.1: no answer to INVITE after CANCEL, it is over
                     self.forget_client(client);
-                    self.drop_session(id);
+                    self.drop_session(now, id);
                     return;
                 }
                 *cancel = Cancel::Sent;
@@ -591,10 +591,14 @@ impl Endpoint {
         }
     }
 
-    fn drop_session(&mut self, id: SessionId) {
+    fn drop_session(&mut self, now: Instant, id: SessionId) {
         self.schedule.set(Owner::Session(id), None);
-        if let Some(session) = self.sessions.remove(&id) {
-            self.dialogs.remove(&(session.call_id, session.local_tag));
+        let Some(session) = self.sessions.remove(&id) else { return };
+        self.dialogs.remove(&(session.call_id, session.local_tag));
+        if let Offer::Ours { client, .. } = session.offer {
+            // what still comes for it is acknowledged, but it is not waited for without end
+            let until = now + self.config.t1 * 64;
+            self.leave_client(now, client, until);
         }
     }
 

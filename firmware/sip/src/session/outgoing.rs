@@ -51,9 +51,9 @@ impl Endpoint {
         self.reschedule_session(id);
     }
 
-    pub(crate) fn bye_done(&mut self, id: SessionId) {
+    pub(crate) fn bye_done(&mut self, now: Instant, id: SessionId) {
         if self.sessions.get(&id).is_some_and(|s| matches!(s.state, State::Ending { .. })) {
-            self.drop_session(id);
+            self.drop_session(now, id);
         }
     }
 
@@ -75,7 +75,7 @@ impl Endpoint {
             Ok(response) => response,
             Err(failure) => {
                 self.tell_ended(id, Ended::Failed { status: failure.status, reason: failure.reason.to_owned() });
-                return self.drop_session(id);
+                return self.drop_session(now, id);
             }
         };
         match response.status {
@@ -103,7 +103,7 @@ impl Endpoint {
                 let Some(running) = self.clients.get(&client).and_then(|c| c.running()) else { return };
                 let Some(dialog) = Dialog::of_client(&running.sent, &response) else {
                     self.tell_ended(id, Ended::Failed { status: 502, reason: "2xx without tag".to_owned() });
-                    return self.drop_session(id);
+                    return self.drop_session(now, id);
                 };
                 let credentials = credentials(running);
                 let number = dialog.local_seq;
@@ -126,7 +126,7 @@ impl Endpoint {
             }
             status => {
                 self.tell_ended(id, Ended::Refused { status, reason: response.reason });
-                self.drop_session(id);
+                self.drop_session(now, id);
             }
         }
     }
