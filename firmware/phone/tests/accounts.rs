@@ -332,3 +332,71 @@ fn the_view_version_moves_with_the_view_and_not_without() {
     office.seconds(1);
     assert_ne!(office.phone.view_version(), talking);
 }
+
+/// An account elsewhere, reached through 192.0.2.1 by one of the ways that accounts know.
+fn elsewhere(more: &str) -> Office {
+    let text = String::from_utf8(account(more)).unwrap().replace("<host>192.0.2.1", "<host>pbx.example");
+    let mut office =
+        Office::unstarted(PhoneConfig { accounts: vec![("a.xml".into(), text.into_bytes())], ..config("") });
+    office.input(offhook_phone::Input::Start);
+    office
+}
+
+/// Covers: axml.proxy.01, axml.cred.07, axml.cred.11, axml.cred.12, axml.hdr.01, axml.hdr.02, axml.hdr.03, axml.nat.13, axml.nat.14, axml.nat.15
+#[test]
+fn what_the_account_says_is_on_the_wire() {
+    let mut office = elsewhere(
+        "<proxy>192.0.2.1</proxy><userDisplayName>Front \"Desk\"</userDisplayName><userCallerId>5550100</userCallerId>\
+         <expires>900</expires><headers><header method=\"REGISTER\" name=\"X-Floor\" value=\"3\"/>\
+         <header method=\"*\" name=\"X-Room\" value=\"12\"/></headers>\
+         <rtpPortRangeStart>20000</rtpPortRangeStart><rtpPortRangeEnd>20100</rtpPortRangeEnd>",
+    );
+    let register = office.request(Method::Register);
+    assert_eq!(register.uri.to_string(), "sip:pbx.example");
+    let from = register.headers.from().unwrap();
+    assert_eq!((from.display_name.as_deref(), from.uri.user().as_deref()), (Some("Front \"Desk\""), Some("100")));
+    assert_eq!((register.headers.first("Expires"), register.headers.first("X-Floor")), (Some("900"), Some("3")));
+    assert_eq!(office.view().accounts[0].local.unwrap().port(), 5070);
+    office.seconds(1);
+    office.dial("102").unwrap();
+    let invite = office.request(Method::Invite);
+    assert_eq!(invite.uri.to_string(), "sip:102@pbx.example");
+    assert_eq!(invite.headers.from().unwrap().uri.user().as_deref(), Some("5550100"));
+    assert_eq!((invite.headers.first("X-Floor"), invite.headers.first("X-Room")), (None, Some("12")));
+    assert_eq!(office.range, (20_000, 20_100));
+}
+
+/// Covers: axml.proxy.02, axml.proxy.03, axml.proxy.04
+#[test]
+fn everything_goes_through_the_outbound_proxy_by_its_transport() {
+    let mut office = elsewhere(
+        "<outboundProxy_enabled>1</outboundProxy_enabled><outboundProxy_host>192.0.2.1</outboundProxy_host>\
+         <outboundProxy_transport>udp</outboundProxy_transport><transport>tcp</transport>",
+    );
+    assert_eq!(office.transport, Some(offhook_phone::sip::Transport::Udp));
+    let route = office.request(Method::Register).headers.route();
+    assert_eq!(route[0].uri.as_sip().unwrap().host.to_string(), "192.0.2.1");
+    assert!(route[0].uri.as_sip().unwrap().has_param("lr"));
+}
+
+/// Covers: axml.cred.10
+#[test]
+fn the_transport_of_the_account_is_used() {
+    let mut office = Office::unstarted(config("<transport>tcp</transport>"));
+    office.input(offhook_phone::Input::Start);
+    assert_eq!(office.transport, Some(offhook_phone::sip::Transport::Tcp));
+}
+
+/// Covers: axml.nat.08, axml.nat.09, axml.nat.11, axml.nat.12
+#[test]
+fn a_static_contact_is_shown_and_keep_alives_are_sent() {
+    let mut office = Office::unstarted(config(
+        "<contactIP>static</contactIP><forcedContact>203.0.113.9:6000</forcedContact><keepAlive>1</keepAlive>\
+         <keepAlivePeriod>20</keepAlivePeriod>",
+    ));
+    office.input(offhook_phone::Input::Start);
+    let contact = office.request(Method::Register).headers.first("Contact").unwrap().to_owned();
+    assert!(contact.contains("203.0.113.9:6000"), "{contact}");
+    office.seconds(110);
+    assert!((4..=6).contains(&office.keep_alives), "{}", office.keep_alives);
+}
