@@ -265,7 +265,13 @@ fn live(acts: &[Act], transport: Transport) {
     }
     let census = endpoint.census();
     assert_eq!(
-        (census.client_transactions, census.server_transactions, census.subscriptions, census.notifiers, census.requests),
+        (
+            census.client_transactions,
+            census.server_transactions,
+            census.subscriptions,
+            census.notifiers,
+            census.requests
+        ),
         (0, 0, 0, 0, 0),
         "{census:?}"
     );
