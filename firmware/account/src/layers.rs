@@ -332,7 +332,9 @@ fn shown(node: &Node) -> String {
         return "***".into();
     }
     if node.children.is_empty() {
-        return node.value().to_owned();
+        // Provisioning and service URLs carry tokens.
+        let url = schema::row(&node.name).is_some_and(|row| row.kind == schema::Kind::Url);
+        return if url { crate::template::without_secrets(node.value()) } else { node.value().to_owned() };
     }
     let masked = Document { nodes: node.children.clone() }.without_secrets();
     let mut out = String::new();

@@ -285,20 +285,8 @@ impl Pbx {
 
     /// The user that a request proves to be from; `Err`: challenge it, with `stale` or not.
     fn proven(&mut self, now: Now, request: &Request, source: SocketAddr) -> Result<String, bool> {
-        // A phone may send along what it once answered to the other kind of challenge: only if it answers nothing else
-        // of ours is that looked at.
-        let (ours, other) = match request.method {
-            Method::Invite => ("Proxy-Authorization", "Authorization"),
-            _ => ("Authorization", "Proxy-Authorization"),
-        };
-        let alone = (request.headers.first(ours).is_some() && request.headers.first(other).is_some()).then(|| {
-            let mut alone = request.clone();
-            alone.headers.remove(other);
-            alone
-        });
         let users = &self.users;
-        let checked = alone.as_ref().unwrap_or(request);
-        match self.auth.verify(now.instant, checked, |name| users.password(name)) {
+        match self.auth.verify(now.instant, request, |name| users.password(name)) {
             Verdict::Accepted { username } => Ok(username),
             Verdict::Stale => Err(true),
             Verdict::Missing => Err(false),

@@ -366,3 +366,20 @@ fn a_quote_in_a_user_name_arrives_as_one() {
     let verdict = server.verify(now, &request, |name| (name == "x\"y\\").then(|| Password::new("p")));
     assert_eq!(verdict, Verdict::Accepted { username: "x\"y\\".into() });
 }
+
+#[test]
+fn credentials_for_a_proxy_count_beside_old_ones_for_a_server() {
+    let mut pair = Pair::new();
+    let challenge = pair.challenge(&register(), false);
+    pair.client.challenged(&register(), &challenge, &user("secret"));
+    let old = authorization(&pair.authorized()).to_owned();
+    pair.now += Duration::from_secs(400);
+    let fresh = pair.challenge(&register(), true);
+    pair.client.challenged(&register(), &fresh, &user("secret"));
+    let mut both = pair.authorized();
+    let good = authorization(&both).to_owned();
+    both.headers.set("Authorization", old);
+    assert_eq!(pair.verify(&both), Verdict::Stale);
+    both.headers.push("Proxy-Authorization", good);
+    assert_eq!(pair.verify(&both), accepted());
+}
