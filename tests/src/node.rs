@@ -130,7 +130,7 @@ impl Cupboard {
     pub fn power_on(&mut self, seed: u64) {
         let mut entropy = [0; 32];
         let mut chance = crate::chance::Chance::new(seed);
-        entropy.fill_with(|| chance.next() as u8);
+        entropy.fill_with(|| chance.draw() as u8);
         self.pbx = Some(Pbx::new(PbxConfig {
             users: ["100", "101", "102"].map(String::from).to_vec(),
             sip: self.sip,

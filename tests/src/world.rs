@@ -560,7 +560,7 @@ impl World {
     fn new_phone(&mut self, name: &str, user: &str, transport: &str) {
         let ip = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 10 + self.desks.len() as u8));
         let url = self.cupboard.urls.get(user).cloned().unwrap_or_else(|| panic!("the PBX has no user {user}"));
-        let seed = self.chance.next();
+        let seed = self.chance.draw();
         let lamps = (1..=4).map(Lamp::Line).chain((1..=8).map(Lamp::Key)).chain([Lamp::Message]);
         let config = PhoneConfig {
             device: offhook_account::template::Device {
@@ -600,7 +600,7 @@ impl World {
         for flow in flows {
             self.close(Some(index), flow);
         }
-        let seed = self.chance.next();
+        let seed = self.chance.draw();
         self.desks[index].restart(seed);
         self.desk_input(index, Input::Start);
     }
@@ -655,7 +655,7 @@ impl World {
     }
 
     fn pbx_on(&mut self) {
-        let seed = self.chance.next();
+        let seed = self.chance.draw();
         self.cupboard.power_on(seed);
         let local = self.cupboard.sip;
         self.udp.insert((None, FlowId(1)), UdpFlow { local, remote: None });

@@ -21,7 +21,7 @@ impl std::fmt::Debug for Resolver {
 impl Resolver {
     /// Reads `/etc/resolv.conf`. Needs a tokio runtime.
     pub fn from_system() -> Self {
-        let inner = TokioResolver::builder_tokio().and_then(|builder| builder.build());
+        let inner = TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build);
         Self { inner: inner.inspect_err(|error| tracing::warn!("no DNS: {error}")).ok() }
     }
 

@@ -104,7 +104,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
 
 fn string(parser: &mut lexopt::Parser) -> Result<String, String> {
     use lexopt::ValueExt;
-    parser.value().and_then(|value| value.string()).map_err(|error| error.to_string())
+    parser.value().and_then(ValueExt::string).map_err(|error| error.to_string())
 }
 
 fn provision(url: String) -> Result<String, String> {
@@ -155,8 +155,20 @@ mod tests {
     #[test]
     fn several_accounts_and_urls_are_kept_in_order() {
         let Ok(Parsed::Run(args)) = of(&[
-            "--board", "laptop", "--state", "s", "--provision", "http://a/{mac}", "--provision", "https://b",
-            "--account", "x.xml", "--control", "off", "--screen", "off",
+            "--board",
+            "laptop",
+            "--state",
+            "s",
+            "--provision",
+            "http://a/{mac}",
+            "--provision",
+            "https://b",
+            "--account",
+            "x.xml",
+            "--control",
+            "off",
+            "--screen",
+            "off",
         ]) else {
             panic!()
         };

@@ -13,7 +13,10 @@ pub(crate) fn board(name: &str) -> Result<Board, String> {
     } else {
         let path = if folder.is_dir() { folder.join("board.toml") } else { folder.to_owned() };
         let text = fs::read_to_string(&path).map_err(|error| {
-            format!("no board {name}: {}: {error}; `laptop` needs no hardware, a folder must hold a board.toml", path.display())
+            format!(
+                "no board {name}: {}: {error}; `laptop` needs no hardware, a folder must hold a board.toml",
+                path.display()
+            )
         })?;
         (path.display().to_string(), text)
     };

@@ -13,6 +13,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use rustix::event::{EventfdFlags, eventfd};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,7 @@ pub(crate) struct MediaThread {
     events: Consumer<FromMedia>,
     wake: Arc<OwnedFd>,
     /// Readable when events wait.
-    pub(crate) notify: Arc<OwnedFd>,
+    pub(crate) notify: UnixDatagram,
     thread: Option<std::thread::JoinHandle<()>>,
     pub(crate) rate: u32,
 }
@@ -71,7 +72,9 @@ impl MediaThread {
         let (events_out, events) = RingBuffer::new(RING);
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let wake = Arc::new(eventfd(0, flags)?);
-        let notify = Arc::new(eventfd(0, flags)?);
+        let (notify, notifier) = UnixDatagram::pair()?;
+        notify.set_nonblocking(true)?;
+        notifier.set_nonblocking(true)?;
         let config = EngineConfig { rate: format.rate, period: format.period, streams: STREAMS };
         let mut media = Media {
             engine: Engine::new(config),
@@ -86,13 +89,21 @@ impl MediaThread {
             commands: commands_in,
             events: events_out,
             wake: Arc::clone(&wake),
-            notify: Arc::clone(&notify),
+            notifier,
         };
         let thread = std::thread::Builder::new().name("media".into()).spawn(move || {
             go_real_time();
             media.run();
         })?;
-        Ok(Self { commands, waiting: Default::default(), events, wake, notify, thread: Some(thread), rate: format.rate })
+        Ok(Self {
+            commands,
+            waiting: Default::default(),
+            events,
+            wake,
+            notify,
+            thread: Some(thread),
+            rate: format.rate,
+        })
     }
 
     pub(crate) fn send(&mut self, message: ToMedia) {
@@ -113,11 +124,6 @@ impl MediaThread {
 
     pub(crate) fn poll(&mut self) -> Option<FromMedia> {
         self.events.pop().ok()
-    }
-
-    /// To be called before `poll` when `notify` is readable.
-    pub(crate) fn acknowledge(&self) {
-        clear(&self.notify);
     }
 }
 
@@ -174,7 +180,7 @@ struct Media {
     commands: Consumer<ToMedia>,
     events: Producer<FromMedia>,
     wake: Arc<OwnedFd>,
-    notify: Arc<OwnedFd>,
+    notifier: UnixDatagram,
 }
 
 /// Wake-up, sound device, sockets.
@@ -241,7 +247,7 @@ impl Media {
         let timeout = if of_audio == 0 { self.audio.due(Instant::now()) } else { STALLED };
         let timeout = libc::timespec {
             tv_sec: timeout.as_secs().try_into().unwrap_or(1),
-            tv_nsec: timeout.subsec_nanos().try_into().unwrap_or(0),
+            tv_nsec: timeout.subsec_nanos().into(),
         };
         // SAFETY: `PollFd` has the layout of `struct pollfd`, the first `n` entries are initialised, the others unused.
         unsafe {
@@ -306,14 +312,19 @@ impl Media {
             any |= self.events.push(FromMedia::Engine(event)).is_ok();
         }
         if any {
-            signal(&self.notify);
+            self.tell();
         }
+    }
+
+    fn tell(&self) {
+        // A full buffer holds signals enough.
+        let _ = self.notifier.send(&[1]);
     }
 
     /// Hands something to the main thread to be freed. If the ring is full it is freed here: late sound, not a leak.
     fn give_back(&mut self, what: FromMedia) {
         let _ = self.events.push(what);
-        signal(&self.notify);
+        self.tell();
     }
 
     fn lose(&mut self, why: &'static str) {

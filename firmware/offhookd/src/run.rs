@@ -19,12 +19,9 @@ use offhook_tui::Reaction;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UnixDatagram;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::{spawn_blocking, spawn_local};
@@ -74,14 +71,6 @@ struct Client {
 
 fn now() -> Now {
     Now { instant: Instant::now(), wall: clock::wall() }
-}
-
-/// A descriptor that somebody else owns, for waiting on it.
-struct Borrowed(Arc<OwnedFd>);
-impl AsRawFd for Borrowed {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), String> {
@@ -139,8 +128,8 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         seed,
         bell: panel.has_bell,
     });
-    let notify = AsyncFd::with_interest(Borrowed(Arc::clone(&media.notify)), Interest::READABLE)
-        .map_err(|error| format!("cannot start: {error}"))?;
+    let notify =
+        media.notify.try_clone().and_then(UnixDatagram::from_std).map_err(|error| format!("cannot start: {error}"))?;
     let mut daemon = Daemon {
         phone,
         flows: Flows::new(flow_events),
@@ -183,8 +172,8 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
             biased;
             _ = terminate.recv() => end = Some(daemon.stop()),
             _ = interrupt.recv() => end = Some(daemon.stop()),
-            Ok(mut ready) = notify.readable() => {
-                ready.clear_ready();
+            Ok(()) = notify.readable() => {
+                while notify.try_recv(&mut [0]).is_ok() {}
                 daemon.media_events();
             }
             Some(event) = flows_in.recv() => daemon.flow(&event),
@@ -245,7 +234,6 @@ impl Daemon {
     }
 
     fn media_events(&mut self) {
-        self.media.acknowledge();
         self.media.flush();
         while let Some(event) = self.media.poll() {
             match event {
