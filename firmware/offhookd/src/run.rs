@@ -14,7 +14,7 @@ use offhook_net::rtp_sockets::Pair;
 use offhook_net::store::{Folder, Store, StoreThread};
 use offhook_net::{clock, fetch};
 use offhook_phone::account::provisioner::{FetchError, FetchResponse};
-use offhook_phone::{Command, CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId};
+use offhook_phone::{CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId};
 use offhook_tui::Reaction;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
