@@ -59,10 +59,10 @@ pub(crate) struct Failure {
 pub(crate) enum ContactUse {
     Without,
     Plain,
-    /// REGISTER: expiry, and an older Contact that is withdrawn.
+    /// REGISTER: expiry, and the Contact that is bound now.
     Register {
         expires: u32,
-        old: Option<String>,
+        bound: Option<String>,
     },
 }
 
@@ -477,11 +477,14 @@ impl Endpoint {
                     request.headers.push("Contact", contact.to_string());
                 }
             }
-            ContactUse::Register { expires, old } => {
-                if let Some(old) = old {
-                    request.headers.push("Contact", format!("<{old}>;expires=0"));
+            ContactUse::Register { expires, bound } => {
+                let contact = self.contact(identity, flow);
+                // an address that is not ours any more is withdrawn in the same request
+                let now_at = contact.as_ref().map(|c| c.uri.to_string());
+                if let Some(bound) = bound.as_ref().filter(|b| now_at.as_ref() != Some(*b)) {
+                    request.headers.push("Contact", format!("<{bound}>;expires=0"));
                 }
-                if let Some(mut contact) = self.contact(identity, flow) {
+                if let Some(mut contact) = contact {
                     contact.set_param("expires", Some(&expires.to_string()));
                     request.headers.push("Contact", contact.to_string());
                 }
@@ -682,7 +685,7 @@ impl Endpoint {
         let Some(local) = self.shown_address(flow) else { return };
         let ip = via.received().unwrap_or(local.ip());
         let port = via.rport().unwrap_or(local.port());
-        let stream_of_server = self.flows.get(&flow).is_some_and(|f| f.is_stream())
+        let stream_of_server = self.flows.get(&flow).is_some_and(crate::flow::Flow::is_stream)
             && self.flows.values().any(|f| f.kind == Kind::Listening);
         if let Some(known) = self.identities.get_mut(&identity)
             && !stream_of_server
@@ -701,7 +704,7 @@ impl Endpoint {
         match user {
             User::Session(session) => self.invite_response(now, session, id, result),
             User::Bye(session) => self.bye_done(now, session),
-            User::Info(session) => self.info_done(now, session, result),
+            User::Info(session) => self.info_done(now, session, &result),
             User::Registration(identity) => self.register_response(now, identity, id, result),
             User::Subscription(subscription) => self.subscribe_response(now, subscription, id, result),
             User::Notifier(notifier) => self.notify_response(now, notifier, id, result),

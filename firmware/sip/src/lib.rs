@@ -11,6 +11,10 @@
 //! }
 //! ```
 //!
+//! `endpoint` is the face, `words` what is said to it. A message comes in through `flow` and `message`, meets its
+//! transaction in `client` or `server` (the four machines are in `transaction`), then its dialog's use:
+//! `session`, `subscription` or `notifier`. `registration`, `identity` and `locate` serve what goes out.
+//!
 //! Bodies are opaque bytes with a content type: SDP is read and written by whoever owns the
 //! media. The crate has no idea what a phone is: no do-not-disturb, no lines, no ringing.
 
@@ -34,6 +38,7 @@ mod server;
 mod session;
 mod subscription;
 mod transaction;
+mod words;
 
 pub use endpoint::*;
 pub use message::{Body, Headers, Message, Method, NameAddr, ParseError, Request, Response, Uri};

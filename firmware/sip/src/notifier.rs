@@ -80,12 +80,12 @@ impl Endpoint {
             event.as_ref().filter(|e| self.config.allow_events.iter().any(|a| a.eq_ignore_ascii_case(&e.value)));
         let Some(event) = known.cloned() else {
             let headers = allow_events(&self.config.allow_events);
-            return self.reply_with(now, server, 489, headers, None);
+            return self.reply_with(now, server, 489, &headers, None);
         };
         if self.notifiers.len() >= MAX_NOTIFIERS {
             let mut headers = Headers::new();
             headers.push("Retry-After", "30");
-            return self.reply_with(now, server, 503, headers, None);
+            return self.reply_with(now, server, 503, &headers, None);
         }
         let Some(dialog) = Dialog::of_server(&transaction.request, &transaction.tag) else {
             return self.reply(now, server, 400);
@@ -141,7 +141,7 @@ impl Endpoint {
         if let Some(contact) = self.servers.get(&asked.server).and_then(|s| self.contact(s.identity, s.flow)) {
             headers.push("Contact", contact.to_string());
         }
-        self.reply_with(now, asked.server, 200, headers, None);
+        self.reply_with(now, asked.server, 200, &headers, None);
         self.reschedule_notifier(id);
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Endpoint {
         now: Instant,
         id: NotifierId,
         status: u16,
-        headers: Headers,
+        headers: &Headers,
     ) -> Result<(), Misuse> {
         let notifier = self.notifiers.get_mut(&id).ok_or(Misuse::NoSuchNotifier)?;
         if !(300..=699).contains(&status) {
@@ -184,7 +184,7 @@ impl Endpoint {
             return Ok(());
         }
         if notifier.expires_at.is_none() {
-            return self.refuse_subscription_at(now, id, 603, Headers::new());
+            return self.refuse_subscription_at(now, id, 603, &Headers::new());
         }
         notifier.ending = true;
         self.queue_notify(now, id, Last { body: None, terminated: Some(reason.to_owned()) });

@@ -328,11 +328,9 @@ impl Endpoint {
     }
 
     fn send_register_with(&mut self, now: Instant, id: IdentityId, expires: u32) -> Option<u64> {
-        let current = self.contact_text(id);
         let identity = self.identities.get_mut(&id)?;
         let number = identity.registration.next_number();
-        // an address that is not ours any more is withdrawn in the same request
-        let old = identity.registration.bound.clone().filter(|b| current.as_ref().is_some_and(|c| c != b));
+        let bound = identity.registration.bound.clone();
         let (call_id, tag) = (identity.registration.call_id.clone(), identity.registration.tag.clone());
         let mut registrar = identity.config.aor.clone();
         if let Uri::Sip(uri) = &mut registrar {
@@ -346,7 +344,7 @@ impl Endpoint {
                 user: User::Registration(id),
                 identity: Some(id),
                 request,
-                contact: ContactUse::Register { expires, old },
+                contact: ContactUse::Register { expires, bound },
                 hop: Hop::Server,
             },
         ))

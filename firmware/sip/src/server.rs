@@ -143,17 +143,17 @@ impl Endpoint {
         if let Some((status, headers)) = self.objection(id, merged) {
             let what = self.servers.get(&id).map(|s| format!("{} answered {status}", s.request.method.as_str()));
             self.protest(flow, source, what.unwrap_or_default());
-            return self.reply_with(now, id, status, headers, None);
+            return self.reply_with(now, id, status, &headers, None);
         }
         self.dispatch(now, id, usage, to_tag.is_some(), cancelled);
     }
 
     /// Answers with a status alone.
     pub(crate) fn reply(&mut self, now: Instant, id: u64, status: u16) {
-        self.reply_with(now, id, status, Headers::new(), None);
+        self.reply_with(now, id, status, &Headers::new(), None);
     }
 
-    pub(crate) fn reply_with(&mut self, now: Instant, id: u64, status: u16, extra: Headers, body: Option<Body>) {
+    pub(crate) fn reply_with(&mut self, now: Instant, id: u64, status: u16, extra: &Headers, body: Option<Body>) {
         let Some(server) = self.servers.get(&id) else { return };
         let tag = (status > 100).then_some(server.tag.as_str());
         let mut response = Response::to(&server.request, status, tag);
@@ -297,7 +297,8 @@ impl Endpoint {
             method,
             Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Subscribe | Method::Notify
         );
-        if !always && !self.config.allow.contains(method) && !(self.config.server && *method == Method::Register) {
+        let served = self.config.server && *method == Method::Register;
+        if !(always || served || self.config.allow.contains(method)) {
             headers.push("Allow", allow(&self.config));
             return Some((if matches!(method, Method::Other(_)) { 501 } else { 405 }, headers));
         }
@@ -370,12 +371,7 @@ impl Endpoint {
                     _ => self.reply(now, id, 481),
                 };
             }
-            None if in_dialog => {
-                if method == Method::Notify && self.notify_before_response(now, id) {
-                    return;
-                }
-                return self.reply(now, id, 481);
-            }
+            None if in_dialog => return self.reply(now, id, 481),
             None => {}
         }
         match method {
@@ -389,7 +385,7 @@ impl Endpoint {
                 if let Some(contact) = self.servers.get(&id).and_then(|s| self.contact(s.identity, s.flow)) {
                     headers.push("Contact", contact.to_string());
                 }
-                self.reply_with(now, id, 200, headers, None);
+                self.reply_with(now, id, 200, &headers, None);
             }
             _ => self.hand_out(now, id),
         }

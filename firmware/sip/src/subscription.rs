@@ -151,11 +151,10 @@ impl Endpoint {
                 self.end_subscription_of_ours(id);
                 return Ok(());
             }
-            Phase::Trying { client } => {
-                if subscription.dialog.is_none() && self.withdraw(client) {
-                    self.end_subscription_of_ours(id);
-                    return Ok(());
-                }
+            // nothing has left yet
+            Phase::Trying { client } if subscription.dialog.is_none() && self.withdraw(client) => {
+                self.end_subscription_of_ours(id);
+                return Ok(());
             }
             _ => {}
         }
@@ -336,12 +335,6 @@ impl Endpoint {
                 self.reschedule_subscription(id);
             }
         }
-    }
-
-    /// A NOTIFY in a dialog that is not known: 481 unless somebody else's. Nothing of ours fits here, because
-    /// our tag is known from the moment SUBSCRIBE leaves.
-    pub(crate) fn notify_before_response(&mut self, _now: Instant, _server: u64) -> bool {
-        false
     }
 
     /// A NOTIFY outside subscriptions: message-summary from the registrar counts, all else is refused.

@@ -319,8 +319,44 @@ fn shutting_down_unregisters() {
     let (mut world, id) = office(Transport::Udp, |_| {});
     register(&mut world, id);
     world.run(ms(100));
-    world.with(PHONE, |e, now| e.shut_down(now));
+    world.with(PHONE, Endpoint::shut_down);
     world.run(Duration::from_secs(70));
     assert!(world.ends[PBX].registrar.as_ref().unwrap().bindings.is_empty());
     assert_eq!(world.ends[PHONE].endpoint.census(), Census::default());
+}
+
+#[test]
+fn change_of_network_registers_the_new_address_within_a_second() {
+    let (mut world, id) = office(Transport::Udp, |_| {});
+    register(&mut world, id);
+    world.run(ms(100));
+    let flow = world.flows(PHONE, Transport::Udp)[0];
+    world.ends[PHONE].ip = "10.0.5.5".parse().unwrap();
+    world.break_flow(PHONE, flow, FlowError::Unreachable);
+    world.run(ms(1200));
+    let RegistrationState::Registered { local, .. } = state(&world, id) else { panic!("{:?}", state(&world, id)) };
+    assert_eq!(local.ip().to_string(), "10.0.5.5");
+    let (_, last) = world.ends[PBX].registrar.as_ref().unwrap().seen.last().unwrap();
+    // the old address is withdrawn in the same request
+    assert_eq!(last.headers.contacts().len(), 2);
+    assert_eq!(last.headers.contacts()[0].param("expires"), Some("0"));
+}
+
+#[test]
+fn changed_settings_register_again_and_leave_no_connection_to_the_old_server() {
+    let (mut world, id) = office(Transport::Tcp, |_| {});
+    register(&mut world, id);
+    world.run(ms(100));
+    world.add("10.0.0.10", server_config());
+    world.ends[2].registrar = Some(Registrar::new());
+    world.listen(2, Transport::Tcp, 5060);
+    let mut config = identity("100", "10.0.0.9");
+    config.transport = Transport::Tcp;
+    config.server = Some("10.0.0.10:5060".into());
+    world.with(PHONE, |e, now| e.change_identity(now, id, config).unwrap());
+    world.run(ms(200));
+    assert!(is_registered(&world, id));
+    assert!(world.ends[2].registrar.as_ref().unwrap().bindings.contains_key("100"));
+    assert_eq!(world.flows(PHONE, Transport::Tcp).len(), 1);
+    assert_eq!(world.ends[PBX].endpoint.census().flows, 0);
 }

@@ -337,7 +337,7 @@ fn hostile_notifier_never_makes_it_flood() {
                 times.push(world.now);
                 number += 1;
                 match mode {
-                    0 | 1 | 2 => {
+                    0..=2 => {
                         let status = [481, 500, 423][mode];
                         let mut response = Response::to(&subscribe, status, Some("n"));
                         response.headers.push("Retry-After", "0");
@@ -413,4 +413,28 @@ fn unsolicited_message_summary_counts_only_from_the_registrar() {
     let events = world.take(0);
     let counted = events.iter().filter(|e| matches!(e, Event::UnsolicitedNotify { .. })).count();
     assert_eq!(counted, 1, "{events:?}");
+}
+
+// Digest
+
+#[test]
+fn challenge_of_a_subscribe_is_answered_at_once_and_a_wrong_password_ends_it() {
+    let (mut world, _, phone) = scripted();
+    let peer = "192.0.2.9:5060".parse().unwrap();
+    let first = world.raw_request(Method::Subscribe);
+    let mut response = Response::to(&first, 401, Some("n"));
+    response.headers.push("WWW-Authenticate", "Digest realm=\"r\", nonce=\"1\", algorithm=SHA-256");
+    world.datagram(peer, phone, response.to_bytes());
+    world.run(ms(20));
+    let second = world.raw_request(Method::Subscribe);
+    assert!(second.headers.first("Authorization").is_some());
+    assert_eq!(second.headers.cseq().unwrap().number, 2);
+    assert_eq!(second.headers.call_id(), first.headers.call_id());
+    let mut response = Response::to(&second, 401, Some("n"));
+    response.headers.push("WWW-Authenticate", "Digest realm=\"r\", nonce=\"2\", algorithm=SHA-256");
+    world.datagram(peer, phone, response.to_bytes());
+    world.run(Duration::from_secs(3600));
+    let end = states(&world.take(0));
+    assert!(matches!(&end[..], [SubscriptionState::Terminated { status: Some(401), retry_at: None, .. }]), "{end:?}");
+    assert_eq!(world.sent("SUBSCRIBE"), 2);
 }

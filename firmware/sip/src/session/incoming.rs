@@ -127,13 +127,13 @@ impl Endpoint {
             }
             Method::Options => {
                 let headers = self.dialog_headers(server);
-                self.reply_with(now, server, 200, headers, None);
+                self.reply_with(now, server, 200, &headers, None);
             }
             Method::Notify | Method::Subscribe => self.reply(now, server, 481),
             Method::Refer => self.reply(now, server, 603),
             _ => {
                 let headers = self.capabilities();
-                self.reply_with(now, server, 405, headers, None);
+                self.reply_with(now, server, 405, &headers, None);
             }
         }
     }
@@ -178,7 +178,7 @@ impl Endpoint {
                 if status == 500 {
                     headers.push("Retry-After", self.chance.below(10).to_string());
                 }
-                return self.reply_with(now, server, status, headers, None);
+                return self.reply_with(now, server, status, &headers, None);
             }
         }
         if let Some(dialog) = session.dialog_mut() {
@@ -186,7 +186,7 @@ impl Endpoint {
         }
         if refresh_only {
             let headers = self.dialog_headers(server);
-            return self.reply_with(now, server, 200, headers, None);
+            return self.reply_with(now, server, 200, &headers, None);
         }
         // a new INVITE acknowledges nothing, but the old 2xx needs no repeating once the peer has gone on
         session.offer = Offer::Theirs { server };

@@ -237,7 +237,7 @@ impl Endpoint {
         let server = *server;
         *ringing = Some((status, body.clone(), now + PROVISIONAL_AGAIN));
         let headers = self.dialog_headers(server);
-        self.reply_with(now, server, status, headers, body);
+        self.reply_with(now, server, status, &headers, body);
         self.reschedule_session(id);
         Ok(())
     }
@@ -358,7 +358,7 @@ impl Endpoint {
             self.accept_invite(now, id, server, body);
         } else {
             let headers = self.dialog_headers(server);
-            self.reply_with(now, server, 200, headers, body);
+            self.reply_with(now, server, 200, &headers, body);
         }
         Ok(())
     }
@@ -442,7 +442,7 @@ impl Endpoint {
                 *at = now + PROVISIONAL_AGAIN;
                 let (server, status, body) = (*server, *status, body.clone());
                 let headers = self.dialog_headers(server);
-                self.reply_with(now, server, status, headers, body);
+                self.reply_with(now, server, status, &headers, body);
             }
             _ => {}
         }
@@ -483,7 +483,7 @@ impl Endpoint {
     fn accept_invite(&mut self, now: Instant, id: SessionId, server: u64, body: Option<Body>) {
         let headers = self.dialog_headers(server);
         let number = self.servers.get(&server).and_then(|s| s.request.headers.cseq()).map_or(0, |c| c.number);
-        self.reply_with(now, server, 200, headers, body);
+        self.reply_with(now, server, 200, &headers, body);
         let Some((flow, remote, bytes)) = self.last_reply(server) else { return };
         let t1 = self.config.t1;
         if let Some(session) = self.sessions.get_mut(&id) {

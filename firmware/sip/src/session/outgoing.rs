@@ -57,8 +57,8 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn info_done(&mut self, now: Instant, id: SessionId, result: Result<Response, Failure>) {
-        let status = match &result {
+    pub(crate) fn info_done(&mut self, now: Instant, id: SessionId, result: &Result<Response, Failure>) {
+        let status = match result {
             Ok(response) => response.status,
             Err(failure) => failure.status,
         };

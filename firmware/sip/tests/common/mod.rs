@@ -1,5 +1,5 @@
 //! A pretend network in virtual time: endpoints, scripted peers, delay, loss, duplication and reordering.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::needless_pass_by_value)]
 
 use offhook_sip::auth::{Credentials, Password, Secret, ServerAuth, Verdict};
 use offhook_sip::*;
