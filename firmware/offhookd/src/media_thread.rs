@@ -194,9 +194,11 @@ impl Media {
         self.last_period = Instant::now();
         let mut descriptors = [PollFd::default(); DESCRIPTORS];
         while self.obey() {
-            let of_audio = self.wait(&mut descriptors);
+            let (of_audio, packets) = self.wait(&mut descriptors);
             let now = Instant::now();
-            self.receive(now);
+            if packets {
+                self.receive(now);
+            }
             self.beat(now, &mut descriptors[1..=of_audio]);
             self.transmit();
             self.report();
@@ -233,9 +235,10 @@ impl Media {
         true
     }
 
-    /// Sleeps until something is due; answers how many descriptors are the sound device's.
+    /// Sleeps until something is due; answers how many descriptors are the sound device's, and whether a socket has
+    /// something.
     #[allow(unsafe_code)]
-    fn wait(&mut self, descriptors: &mut [PollFd; DESCRIPTORS]) -> usize {
+    fn wait(&mut self, descriptors: &mut [PollFd; DESCRIPTORS]) -> (usize, bool) {
         const IN: i16 = libc::POLLIN;
         descriptors[0] = PollFd { fd: self.wake.as_raw_fd(), events: IN, revents: 0 };
         let of_audio = self.audio.descriptors(&mut descriptors[1..=8]).min(8);
@@ -261,7 +264,8 @@ impl Media {
         if descriptors[0].revents != 0 {
             clear(&self.wake);
         }
-        of_audio
+        let sockets = descriptors.get(1 + of_audio..n).unwrap_or_default();
+        (of_audio, sockets.iter().any(|descriptor| descriptor.revents != 0))
     }
 
     fn receive(&mut self, now: Instant) {

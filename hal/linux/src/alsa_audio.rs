@@ -33,13 +33,17 @@ const DESCRIPTORS: usize = 8;
 const CAPTURE_PERIODS: i64 = 16;
 /// Pieces of capture thrown away at the start: the first are cut short and full of clicks.
 const SETTLING_PIECES: u32 = 2;
-/// Beats over which the filling of playback is watched before a period is left out.
-const WATCHED_BEATS: u32 = 200;
+/// Beats between two looks at how full playback is: asking costs as much as writing.
+const LOOK_EVERY: u32 = 8;
+/// Looks over which the filling of playback is watched before a period is left out: two seconds of 10 ms beats.
+const WATCHED_LOOKS: u32 = 25;
 
 /// A pair of ALSA PCMs.
 pub struct AlsaAudio {
     format: AudioFormat,
     capture: Side,
+    /// what tells that something was captured; the same as long as the device is open
+    polled: Vec<PollFd>,
     /// captured and not yet read
     captured: Captured,
     /// whether playback runs, or waits for the first whole period
@@ -81,8 +85,10 @@ impl AlsaAudio {
         // A card that delivers capture in larger pieces needs as much more silence ahead.
         let ahead = (format.periods - 2).max(1) * format.period;
         let ahead = ahead.max(capture.device_period).min(playback.buffer);
+        let polled = capture.descriptors();
         Ok(Self {
             format,
+            polled,
             captured: Captured::new(capture.buffer + 2 * format.period),
             phase: Phase::Settling(SETTLING_PIECES),
             capture,
@@ -146,15 +152,16 @@ impl AlsaAudio {
         let mut fetched = 0;
         loop {
             let room = self.captured.room();
-            if room.is_empty() {
+            let wanted = self.capture.at_once(room.len());
+            if wanted == 0 {
                 break;
             }
-            match self.capture.read(room)? {
-                0 => break,
-                read => {
-                    self.captured.filled(read);
-                    fetched += read;
-                }
+            let read = self.capture.read(room)?;
+            self.captured.filled(read);
+            fetched += read;
+            // Less than asked for is all there is; asking again would cost as much as reading.
+            if read < wanted {
+                break;
             }
         }
         if let Phase::Settling(pieces) = self.phase
@@ -205,31 +212,33 @@ impl Audio for AlsaAudio {
 
     fn descriptors(&self, into: &mut [PollFd]) -> usize {
         // Playback nearly always has room; polling it would only spin.
-        let mut own = [libc::pollfd { fd: -1, events: 0, revents: 0 }; DESCRIPTORS];
-        let count = self.capture.pcm.count().min(DESCRIPTORS).min(into.len());
-        let Some(wanted) = own.get_mut(..count) else {
-            return 0;
-        };
-        let filled = self.capture.pcm.fill(wanted).unwrap_or(0).min(count);
-        for (to, from) in into.iter_mut().zip(own.iter().take(filled)) {
-            *to = PollFd { fd: from.fd, events: from.events, revents: 0 };
+        let count = self.polled.len().min(into.len());
+        for (to, from) in into.iter_mut().zip(&self.polled) {
+            *to = *from;
         }
-        filled
+        count
     }
 
     fn ready(&mut self, descriptors: &mut [PollFd]) -> Result<bool, AudioError> {
         self.alive()?;
-        // Plugins want to see what poll said, even when we look at the amount afterwards.
-        let mut own = [libc::pollfd { fd: -1, events: 0, revents: 0 }; DESCRIPTORS];
-        let count = self.capture.pcm.count().min(descriptors.len()).min(DESCRIPTORS);
-        for (to, from) in own.iter_mut().zip(descriptors.iter().take(count)) {
-            *to = libc::pollfd { fd: from.fd, events: from.events, revents: from.revents };
-        }
-        if descriptors.iter().any(|descriptor| descriptor.revents != 0)
-            && let Some(polled) = own.get(..count)
-            && let Err(error) = self.capture.pcm.revents(polled)
-        {
-            return Err(self.interrupted(Direction::Capture, error));
+        let signalled = descriptors.iter().any(|descriptor| descriptor.revents != 0);
+        if signalled {
+            // Plugins want to see what poll said, even when we look at the amount afterwards.
+            let mut own = [libc::pollfd { fd: -1, events: 0, revents: 0 }; DESCRIPTORS];
+            let count = self.polled.len().min(descriptors.len());
+            for (to, from) in own.iter_mut().zip(descriptors.iter().take(count)) {
+                *to = libc::pollfd { fd: from.fd, events: from.events, revents: from.revents };
+            }
+            if let Some(polled) = own.get(..count)
+                && let Err(error) = self.capture.pcm.revents(polled)
+            {
+                return Err(self.interrupted(Direction::Capture, error));
+            }
+            // What was said is dealt with once.
+            descriptors.iter_mut().for_each(|descriptor| descriptor.revents = 0);
+        } else if !descriptors.is_empty() {
+            // The thread woke for something else, or asks again within the same beat: nothing new was captured.
+            return Ok(self.phase == Phase::Running && self.captured.len() >= self.format.period);
         }
         match self.fetch() {
             Ok(false) => return Ok(false),
@@ -262,24 +271,29 @@ impl Audio for AlsaAudio {
             return Ok(());
         }
         let mut outcome = Ok(());
-        let filled = match self.playback.filled() {
-            Ok(filled) => filled,
-            Err(error) => {
-                match self.interrupted(Direction::Playback, error) {
-                    AudioError::Xrun => outcome = Err(AudioError::Xrun),
-                    other => return Err(other),
+        if self.watch.is_due() {
+            let filled = match self.playback.filled() {
+                Ok(filled) => filled,
+                Err(error) => {
+                    match self.interrupted(Direction::Playback, error) {
+                        AudioError::Xrun => outcome = Err(AudioError::Xrun),
+                        other => return Err(other),
+                    }
+                    self.silence.len()
                 }
-                self.silence.len()
+            };
+            if self.watch.leave_out(filled, from.len()) {
+                self.left_out += 1;
+                return outcome;
             }
-        };
-        if self.watch.leave_out(filled, from.len()) || filled + from.len() > self.playback.buffer {
-            self.left_out += 1;
-            return outcome;
         }
         let mut at = 0;
         while let Some(rest) = from.get(at..).filter(|rest| !rest.is_empty()) {
             match self.playback.write(rest) {
-                Ok(0) => break,
+                Ok(0) => {
+                    self.left_out += 1;
+                    break;
+                }
                 Ok(written) => at += written,
                 Err(error) => match self.interrupted(Direction::Playback, error) {
                     // Once per period: a device that underruns again at once is given up until the next.
@@ -430,6 +444,15 @@ impl Side {
         Err(AudioError::Open(name.to_owned(), format!("{what}: {remedy} ({reason})")))
     }
 
+    /// The first [`DESCRIPTORS`] of its descriptors.
+    fn descriptors(&self) -> Vec<PollFd> {
+        let mut own = [libc::pollfd { fd: -1, events: 0, revents: 0 }; DESCRIPTORS];
+        let count = self.pcm.count().min(DESCRIPTORS);
+        let filled = own.get_mut(..count).and_then(|wanted| self.pcm.fill(wanted).ok()).unwrap_or(0);
+        let filled = own.iter().take(filled);
+        filled.map(|from| PollFd { fd: from.fd, events: from.events, revents: 0 }).collect()
+    }
+
     fn restart(&self) -> Result<(), alsa::Error> {
         self.pcm.prepare()?;
         match self.pcm.state() {
@@ -451,7 +474,12 @@ impl Side {
         unsafe { self.pcm.io_unchecked::<i16>() }
     }
 
-    /// Reads up to one period; 0 when nothing is there.
+    /// The most that one call of [`read`](Self::read) gives, with room for so many.
+    fn at_once(&self, room: usize) -> usize {
+        if self.channels == 1 { room } else { room.min(self.frames.len() / 2) }
+    }
+
+    /// Reads as much as there is room for, a period at most from a stereo device; 0 when nothing is there.
     fn read(&mut self, into: &mut [i16]) -> Result<usize, alsa::Error> {
         if self.channels == 1 {
             return quiet(self.io().readi(into));
@@ -561,30 +589,38 @@ fn agree(pcm: &PCM, direction: Direction, format: AudioFormat, channels: u32) ->
     Ok((usize::try_from(device_period).unwrap_or(0), usize::try_from(buffer).unwrap_or(0)))
 }
 
-/// Notices that playback has filled up for good: the least it held over many beats is more than it should.
+/// Notices that playback has filled up for good: the least it held over many looks is more than it should.
 #[derive(Debug)]
 struct FillWatch {
     /// frames ahead at the start
     ahead: usize,
+    /// since the last look
     beats: u32,
+    looks: u32,
     least: usize,
 }
 
 impl FillWatch {
     fn new(ahead: usize) -> Self {
-        Self { ahead, beats: 0, least: usize::MAX }
+        Self { ahead, beats: 0, looks: 0, least: usize::MAX }
     }
 
     fn begin(&mut self) {
-        self.beats = 0;
+        self.looks = 0;
         self.least = usize::MAX;
+    }
+
+    /// At every beat: is it time to look?
+    fn is_due(&mut self) -> bool {
+        self.beats = (self.beats + 1) % LOOK_EVERY;
+        self.beats == 0
     }
 
     /// Before writing `period` frames to a device that still holds `filled`: shall they be left out?
     fn leave_out(&mut self, filled: usize, period: usize) -> bool {
         self.least = self.least.min(filled);
-        self.beats += 1;
-        if self.beats < WATCHED_BEATS {
+        self.looks += 1;
+        if self.looks < WATCHED_LOOKS {
             return false;
         }
         let too_full = self.least >= self.ahead + period;
@@ -644,10 +680,12 @@ mod tests {
     fn a_period_is_left_out_only_when_playback_stays_too_full() {
         let mut watch = FillWatch::new(160);
         // A jam that passes within the time watched is nothing.
-        for beat in 0..WATCHED_BEATS * 3 {
-            assert!(!watch.leave_out(if beat % 100 == 0 { 160 } else { 480 }, 160));
+        for look in 0..WATCHED_LOOKS * 3 {
+            assert!(!watch.leave_out(if look % 20 == 0 { 160 } else { 480 }, 160));
         }
-        let left_out: Vec<u32> = (0..WATCHED_BEATS * 2).filter(|_| watch.leave_out(330, 160)).collect();
-        assert_eq!(left_out, [WATCHED_BEATS - 1, 2 * WATCHED_BEATS - 1]);
+        let left_out: Vec<u32> = (0..WATCHED_LOOKS * 2).filter(|_| watch.leave_out(330, 160)).collect();
+        assert_eq!(left_out, [WATCHED_LOOKS - 1, 2 * WATCHED_LOOKS - 1]);
+        let due = (0..LOOK_EVERY * 10).filter(|_| watch.is_due()).count();
+        assert_eq!(due, 10, "not at every beat");
     }
 }
