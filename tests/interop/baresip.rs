@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 #[derive(Debug)]
@@ -66,7 +65,7 @@ pub(crate) fn start(
     for (name, text) in [("config", config.as_str()), ("accounts", &account), ("contacts", "")] {
         std::fs::write(folder.join(name), text).map_err(|error| error.to_string())?;
     }
-    let mut command = Command::new(find("baresip").ok_or("no baresip")?);
+    let mut command = process::ahead(&find("baresip").ok_or("no baresip")?);
     command.arg("-f").arg(&folder).arg("-v");
     let mut process = Process::start(case, &format!("baresip-{user}"), &mut command)?;
     let address = SocketAddr::from(([127, 0, 0, 1], control));

@@ -2,7 +2,7 @@
 //! playback device, and a tone in front of its microphone.
 
 use crate::case::{Case, Outcome, find, skip};
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::{sound, wait};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -33,7 +33,7 @@ pub(crate) fn start(case: &Case) -> Outcome<Card> {
     }
     let recording = case.path("card.s16");
     let file = std::fs::File::create(&recording).map_err(|error| error.to_string())?;
-    let mut command = Command::new(find("parec").ok_or("no parec")?);
+    let mut command = process::ahead(&find("parec").ok_or("no parec")?);
     command.args(["--device=spk.monitor", "--format=s16le", "--channels=1", "--latency-msec=50", "--raw"]);
     command.arg(format!("--rate={RATE}")).env("PULSE_SERVER", server(&folder)).env("HOME", &folder);
     let recorder = Process::start_into(case, "parec", &mut command, Stdio::from(file))?;
@@ -82,8 +82,11 @@ impl Card {
         let path = case.path("whistle.wav");
         // Longer than any case.
         sound::write_tone(&path, hz, 200)?;
-        let mut command = Command::new(find("pacat").ok_or("no pacat")?);
-        command.args(["--playback", "--latency-msec=100", "--file-format=wav"]).arg(format!("--device={sink}")).arg(&path);
+        let mut command = process::ahead(&find("pacat").ok_or("no pacat")?);
+        command
+            .args(["--playback", "--latency-msec=100", "--file-format=wav"])
+            .arg(format!("--device={sink}"))
+            .arg(&path);
         command.env("PULSE_SERVER", server(&self.folder)).env("HOME", &self.folder);
         self.voice = Some(Process::start(case, "pacat", &mut command)?);
         Ok(())

@@ -31,12 +31,11 @@ pub(crate) fn request(method: &str, url: &str) -> Outcome<Answer> {
     Ok(Answer { status, body: body.to_owned() })
 }
 
-/// What the server gives, and what it was asked.
+/// What the server gives.
 #[derive(Debug, Default)]
 struct Shelf {
     status: u16,
     body: Vec<u8>,
-    requests: Vec<String>,
     stop: bool,
 }
 
@@ -67,11 +66,9 @@ pub(crate) fn serve(body: impl Into<Vec<u8>>) -> Outcome<Server> {
 fn answer(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> std::io::Result<()> {
     stream.set_read_timeout(Some(TIMEOUT))?;
     let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let request = lines.next().transpose()?.unwrap_or_default();
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let (status, body) = {
-        let mut shelf = shelf.lock().unwrap();
-        shelf.requests.push(request);
+        let shelf = shelf.lock().unwrap();
         (shelf.status, shelf.body.clone())
     };
     let head = format!(
@@ -90,11 +87,6 @@ impl Server {
     pub(crate) fn give(&self, status: u16, body: impl Into<Vec<u8>>) {
         let mut shelf = self.shelf.lock().unwrap();
         (shelf.status, shelf.body) = (status, body.into());
-    }
-
-    /// Request lines so far.
-    pub(crate) fn requests(&self) -> Vec<String> {
-        self.shelf.lock().unwrap().requests.clone()
     }
 }
 

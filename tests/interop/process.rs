@@ -5,7 +5,7 @@ use crate::wait;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -184,4 +184,20 @@ pub(crate) fn last(text: &str) -> String {
 
 fn append(path: &PathBuf) -> Outcome<File> {
     File::options().create(true).append(true).open(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A command for `program` that runs ahead of ordinary work where the system allows that, as the phone's own sound does:
+/// what a busy machine does to the peers says nothing about the phone.
+pub(crate) fn ahead(program: &Path) -> Command {
+    let allowed = Command::new("chrt")
+        .args(["-f", "20", "true"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !allowed {
+        return Command::new(program);
+    }
+    let mut command = Command::new("chrt");
+    command.args(["-f", "20"]).arg(program);
+    command
 }

@@ -75,7 +75,7 @@ fn control_api(case: &Case) -> Outcome {
     let view = phone.wait_calls(&["talking"])?;
     wait::ensure(view["calls"][0]["peer"] == "600", || format!("the call is {}", view["calls"]))?;
     client.say("API_IsInCall,-1")?;
-    client.wait("1\r\n")?;
+    client.wait("\r\n2\r\n")?;
     client.say("API_Hold,-1,true")?;
     client.wait("OK: API_Hold succeed")?;
     client.wait("STATUS,1,Hold,600,")?;

@@ -46,7 +46,6 @@ fn talk(case: &Case, caller: &mut Offhook, called: &mut Offhook) -> Outcome {
     called.wait_registered()?;
     caller.lift()?;
     caller.wait_line("tone dial")?;
-    caller.wait_line("mic open").or_else(|_| Ok::<_, String>(String::new()))?;
     caller.dial("101#")?;
     called.wait_line("ring on")?;
     called.wait_view(5, "a lamp for the ringing line", |view| {
@@ -79,6 +78,8 @@ fn first_call(case: &Case) -> Outcome {
     for (user, phone) in [("100", &caller), ("101", &called)] {
         let password = pbx.password(user)?;
         let token = pbx.url(user)?.split_once("token=").map_or("", |(_, token)| token);
+        // Not even a piece of it.
+        let token = token.get(..12).ok_or("a short token")?;
         for (name, text) in [("phone", phone.process.log()), ("PBX", pbx.process.log())] {
             wait::ensure(!text.contains(&password), || format!("the password of {user} is in the {name}'s log"))?;
             wait::ensure(!text.contains(token), || format!("the token of {user} is in the {name}'s log"))?;
