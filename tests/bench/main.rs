@@ -129,6 +129,13 @@ const ENTRIES: &[Entry] = &[
         limit: 100,
     },
     Entry { name: "cpu", run: cost::processor, needs: BOTH, figures: &[(cost::RATIO, "≤ 1")], limit: 100 },
+    Entry {
+        name: "cpu-file",
+        run: cost::processor_on_a_file,
+        needs: &[Tool::Baresip],
+        figures: &[(cost::RATIO_ON_A_FILE, "≤ 1")],
+        limit: 70,
+    },
 ];
 
 fn main() -> ExitCode {

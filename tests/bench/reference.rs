@@ -1,4 +1,4 @@
-//! baresip with its `alsa` module on the virtual card: with the configuration it writes for itself, and with its buffers
+//! baresip with its `alsa` module on the virtual card, or speaking from a file: with the configuration it writes for itself, and with its buffers
 //! as short as they go. It registers nowhere and answers every call at once.
 
 use crate::case::{Case, Outcome, find};
@@ -37,28 +37,45 @@ pub(crate) struct Baresip {
 }
 
 impl Baresip {
+    /// On the virtual card.
     pub(crate) fn start(case: &Case, name: &str, card: &VirtualCard, pcm: &str, tuning: Tuning) -> Outcome<Self> {
+        let device = format!("alsa,{pcm}");
+        let settings = [&[("audio_player", device.as_str()), ("audio_source", &device)], tuning.settings()].concat();
+        Self::with_settings(case, name, &settings, &card.environment())
+    }
+
+    /// It speaks from a file (at 8 kHz, as its codec) and listens into nothing.
+    pub(crate) fn on_a_file(case: &Case, name: &str, input: &Path) -> Outcome<Self> {
+        let source = format!("aufile,{}", input.display());
+        let settings = [
+            ("audio_player", "aubridge,sink"),
+            ("audio_source", &source),
+            ("module", "aufile.so"),
+            ("module", "aubridge.so"),
+        ];
+        Self::with_settings(case, name, &settings, &[])
+    }
+
+    fn with_settings(
+        case: &Case,
+        name: &str,
+        settings: &[(&str, &str)],
+        environment: &[(&str, String)],
+    ) -> Outcome<Self> {
         let program = find("baresip").ok_or("no baresip")?;
         let folder = case.path(name);
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let sip = ports::take(2);
         let address = SocketAddr::from(([127, 0, 0, 1], sip));
-        let device = format!("alsa,{pcm}");
         let listen = address.to_string();
-        let mut settings = vec![
-            ("sip_listen", listen.as_str()),
-            ("net_interface", "127.0.0.1"),
-            ("audio_player", &device),
-            ("audio_source", &device),
-            ("audio_alert", &device),
-        ];
-        settings.extend(tuning.settings());
+        let own = [("sip_listen", listen.as_str()), ("net_interface", "127.0.0.1")];
+        let settings = [&own, settings].concat();
         let shipped = as_shipped(&program, &folder)?;
         std::fs::write(folder.join("config"), with(&shipped, &settings)).map_err(|error| error.to_string())?;
         let account = "<sip:bench@127.0.0.1>;regint=0;answermode=auto\n";
         std::fs::write(folder.join("accounts"), account).map_err(|error| error.to_string())?;
         let mut command = Command::new(&program);
-        command.arg("-f").arg(&folder).envs(card.environment());
+        command.arg("-f").arg(&folder).envs(environment.iter().cloned());
         let mut process = Process::start(case, &format!("{name}-log"), &mut command)?;
         let (out, log) = (process.out.clone(), process.log.clone());
         let said = || process::read(&out) + &process::read(&log);
@@ -98,7 +115,9 @@ fn as_shipped(program: &Path, folder: &Path) -> Outcome<String> {
 /// With these settings in place of its own, and without the module that reads the terminal.
 fn with(config: &str, settings: &[(&str, &str)]) -> String {
     let key = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
-    let keep = |line: &&str| settings.iter().all(|(name, _)| key(line) != *name) && !line.ends_with("stdio.so");
+    // There may be many modules.
+    let replaced = |line: &str| settings.iter().any(|(name, _)| *name != "module" && key(line) == *name);
+    let keep = |line: &&str| !replaced(line) && !line.ends_with("stdio.so");
     let mut text: String = config.lines().filter(keep).map(|line| format!("{line}\n")).collect();
     for (name, value) in settings {
         text += &format!("{name} {value}\n");

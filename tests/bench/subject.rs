@@ -7,6 +7,7 @@ use crate::peer::{self, Dialog, Peer};
 use crate::virtual_card::VirtualCard;
 use offhook_sip::{Message, Method, Uri};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What the phone's sound is.
@@ -17,7 +18,9 @@ pub(crate) enum Sound<'a> {
     /// This PCM of the virtual card.
     Card(&'a VirtualCard, &'a str),
     /// What is heard goes into this file.
-    File(&'a std::path::Path),
+    File(&'a Path),
+    /// It speaks from this file and listens into nothing.
+    From(&'a Path),
 }
 
 #[derive(Debug)]
@@ -47,6 +50,7 @@ fn options(case: &Case, name: &str, peer: &Peer, sound: Sound<'_>) -> Outcome<Op
             .environment()
             .into_iter()
             .fold(options.option("--audio", pcm), |options, (name, value)| options.env(name, value)),
+        Sound::From(path) => options.option("--audio", format!("{},", path.display())),
         Sound::File(path) => options.option("--audio", format!(",{}", path.display())),
     })
 }
