@@ -67,7 +67,9 @@ fn machines_know_no_runtime_no_socket_crate_and_no_device_crate() {
 
 #[test]
 fn every_machine_crate_forbids_clocks_threads_and_randomness_of_the_system() {
-    for folder in ["firmware/sip", "firmware/media", "firmware/account", "firmware/phone", "firmware/pbx", "firmware/api", "hal"] {
+    for folder in
+        ["firmware/sip", "firmware/media", "firmware/account", "firmware/phone", "firmware/pbx", "firmware/api", "hal"]
+    {
         let path = root().join(folder).join(".clippy.toml");
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         for method in ["std::time::Instant::now", "std::time::SystemTime::now", "std::thread::spawn"] {

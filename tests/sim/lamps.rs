@@ -57,7 +57,8 @@ fn lamps_come_back_after_the_pbx_was_away() {
     world.act(Action::RestartPbx);
     // Subscriptions are refreshed after 300 s at the latest, registrations after 600 s.
     world.seconds(700.0);
-    world.until(30.0, "registered again", |world| ["alice", "bob", "carol"].iter().all(|phone| world.registered(phone)));
+    world
+        .until(30.0, "registered again", |world| ["alice", "bob", "carol"].iter().all(|phone| world.registered(phone)));
     world.lift("alice");
     world.dial("alice", "101#");
     world.until(2.0, "Carol sees Bob ringing", |world| world.lamp("carol", "key2") == Pattern::Fast);

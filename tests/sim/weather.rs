@@ -18,7 +18,8 @@ fn calls_work_while_ten_percent_of_the_packets_are_lost_doubled_and_reordered() 
         world.dial("alice", "101#");
         world.until(20.0, "Bob's phone rings", |world| world.desk("bob").ring);
         world.lift("bob");
-        world.until(20.0, "they talk", |world| world.calls("alice") == ["talking"] && world.calls("bob") == ["talking"]);
+        world
+            .until(20.0, "they talk", |world| world.calls("alice") == ["talking"] && world.calls("bob") == ["talking"]);
         world.seconds(3.0);
         // Ten percent of the sound is missing: over two seconds the tone is there, not pure.
         let (at_bob, at_alice) = (world.hears_over("bob", 440, 2000), world.hears_over("alice", 1000, 2000));

@@ -7,26 +7,62 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// a phone of this name, for this user of the PBX, over this transport (`udp`, `tcp`)
-    Phone { name: String, user: String, transport: String },
+    Phone {
+        name: String,
+        user: String,
+        transport: String,
+    },
     /// lifts (`true`) or puts down the handset
-    Hook { phone: String, off: bool },
-    Down { phone: String, key: String },
-    Up { phone: String, key: String },
+    Hook {
+        phone: String,
+        off: bool,
+    },
+    Down {
+        phone: String,
+        key: String,
+    },
+    Up {
+        phone: String,
+        key: String,
+    },
     /// what the mouth of this phone says [Hz]; 0: silence
-    Say { phone: String, hertz: u32 },
+    Say {
+        phone: String,
+        hertz: u32,
+    },
     /// percent of datagrams lost, sent twice, delayed past others
-    Weather { lost: u32, duplicated: u32, reordered: u32 },
+    Weather {
+        lost: u32,
+        duplicated: u32,
+        reordered: u32,
+    },
     /// power off and on again, records kept
     RestartPbx,
-    RestartPhone { phone: String },
+    RestartPhone {
+        phone: String,
+    },
     /// the PBX is off for so long
     PbxOff(Duration),
-    Messages { user: String, new: u32, old: u32 },
+    Messages {
+        user: String,
+        new: u32,
+        old: u32,
+    },
     /// what the provisioning server says from now on, instead of the PBX; `None`: the PBX again
-    Provisioning { user: String, status: u16, body: Option<String> },
+    Provisioning {
+        user: String,
+        status: u16,
+        body: Option<String>,
+    },
     /// fetch now
-    Provision { phone: String },
-    Set { phone: String, node: String, value: String },
+    Provision {
+        phone: String,
+    },
+    Set {
+        phone: String,
+        node: String,
+        value: String,
+    },
     /// let time pass
     Run(Duration),
 }

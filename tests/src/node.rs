@@ -3,8 +3,8 @@
 
 use offhook_hal::{Lamp, Pattern, Route};
 use offhook_media::{Engine, EngineConfig};
-use offhook_phone::{Event, Phone, PhoneConfig};
 use offhook_pbx::{Pbx, PbxConfig};
+use offhook_phone::{Event, Phone, PhoneConfig};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;

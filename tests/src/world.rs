@@ -11,8 +11,8 @@ use crate::node::{Cupboard, Desk, RATE};
 use offhook_account::provisioner::{FetchError, FetchResponse};
 use offhook_hal::{Hook, Key, Lamp, PanelEvent, Pattern};
 use offhook_media::StreamId;
-use offhook_phone::{Command, CommandId, Input, Now, Output, PhoneConfig, PhoneFetchId, View};
 use offhook_pbx as pbx;
+use offhook_phone::{Command, CommandId, Input, Now, Output, PhoneConfig, PhoneFetchId, View};
 use offhook_sip::{FlowError, FlowId, FlowState, LocalPort, Transport};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -511,9 +511,8 @@ impl World {
     fn release_media(&mut self, who: Who, id: u32) {
         // The stream's RTCP BYE still has to leave.
         self.packets_out(who);
-        self.sockets.retain(|_, (owner, socket)| {
-            !(*owner == who && matches!(socket, Socket::Media { id: i, .. } if *i == id))
-        });
+        self.sockets
+            .retain(|_, (owner, socket)| !(*owner == who && matches!(socket, Socket::Media { id: i, .. } if *i == id)));
     }
 
     // ---- HTTP
@@ -584,7 +583,9 @@ impl World {
         if transport != "udp" {
             // The user's own wish outranks what the PBX says, as it would at a real phone.
             self.desk_input(index, Input::Start);
-            self.until(5.0, "provisioned", |world| !world.desks[index].phone.view(world.phone_now()).accounts.is_empty());
+            self.until(5.0, "provisioned", |world| {
+                !world.desks[index].phone.view(world.phone_now()).accounts.is_empty()
+            });
             let (node, value) = ("transport".into(), Some(transport.to_owned()));
             self.command_at(index, Command::Set { account: None, node, value });
         } else {

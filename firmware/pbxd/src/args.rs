@@ -54,7 +54,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             Long("sip") => sip = address(&mut parser, "--sip")?,
             Long("http") => http = address(&mut parser, "--http")?,
             Long("users") => users = self::users(&parser.value().map_err(text)?.string().map_err(text)?)?,
-            Long("log") => log = parser.value().map_err(text)?.parse().map_err(|_| "--log takes error, warn, info, debug or trace")?,
+            Long("log") => {
+                log = parser
+                    .value()
+                    .map_err(text)?
+                    .parse()
+                    .map_err(|_| "--log takes error, warn, info, debug or trace")?
+            }
             Long("help") | Short('h') => return Ok(Parsed::Print(HELP.into())),
             Long("version") => return Ok(Parsed::Print(format!("pbxd {}\n", env!("CARGO_PKG_VERSION")))),
             other => return Err(other.unexpected().to_string()),
@@ -81,7 +87,9 @@ fn users(list: &str) -> Result<Vec<String>, String> {
         !user.is_empty() && user.len() <= 32 && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
     match users.iter().find(|user| !usable(user)) {
-        Some(bad) => Err(format!("--users: {bad:?} is not a user name (letters, digits, - _ . and at most 32 of them)")),
+        Some(bad) => {
+            Err(format!("--users: {bad:?} is not a user name (letters, digits, - _ . and at most 32 of them)"))
+        }
         None => Ok(users),
     }
 }
