@@ -59,7 +59,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
                     .value()
                     .map_err(text)?
                     .parse()
-                    .map_err(|_| "--log takes error, warn, info, debug or trace")?
+                    .map_err(|_| "--log takes error, warn, info, debug or trace")?;
             }
             Long("help") | Short('h') => return Ok(Parsed::Print(HELP.into())),
             Long("version") => return Ok(Parsed::Print(format!("pbxd {}\n", env!("CARGO_PKG_VERSION")))),

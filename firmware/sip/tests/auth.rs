@@ -383,3 +383,25 @@ fn credentials_for_a_proxy_count_beside_old_ones_for_a_server() {
     both.headers.push("Proxy-Authorization", good);
     assert_eq!(pair.verify(&both), accepted());
 }
+
+#[test]
+fn a_method_challenged_by_407_sends_no_answer_to_the_401_of_another() {
+    let mut pair = Pair::new();
+    let challenge = pair.challenge(&register(), false);
+    pair.client.challenged(&register(), &challenge, &user("secret"));
+    let mut invite = register();
+    invite.method = Method::Invite;
+    let challenges = pair.server.challenges(pair.now, false);
+    let refused = refusal(&invite, 407, &challenges.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(pair.client.challenged(&invite, &refused, &user("secret")), ChallengeOutcome::Retry);
+    for (method, server, proxy) in
+        [(Method::Invite, 0, 1), (Method::Ack, 0, 1), (Method::Register, 1, 0), (Method::Info, 1, 1)]
+    {
+        let mut request = register();
+        request.method = method;
+        pair.client.authorize(&mut request, &user("secret"), "c0ffee");
+        let count = |name| request.headers.all(name).count();
+        assert_eq!((count("Authorization"), count("Proxy-Authorization")), (server, proxy), "{}", request.method);
+        assert_eq!(pair.verify(&request), accepted(), "{}", request.method);
+    }
+}

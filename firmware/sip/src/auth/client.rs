@@ -6,10 +6,12 @@
 
 use super::digest::{self, Fields, Inputs, Qop};
 use super::{Algorithm, ChallengeOutcome, Credentials, Secret};
-use crate::{Request, Response};
+use crate::{Method, Request, Response};
 
 /// Realms remembered at most: the registrar and the proxies on the way to it.
 const REALMS: usize = 8;
+/// Methods remembered for each.
+const METHODS: usize = 16;
 /// Times in a row that a nonce may be called stale at its first use: a server that expires its nonces
 /// faster than a round trip would have us ask for ever.
 const STALE_AT_ONCE: u8 = 2;
@@ -36,6 +38,8 @@ struct Challenge {
     /// Of the first use: a -sess key is made once (RFC 7616 section 3.4.2).
     session_cnonce: Option<String>,
     stale_at_once: u8,
+    /// Methods that met this kind of challenge in this realm.
+    methods: Vec<Method>,
 }
 
 impl ClientAuth {
@@ -90,7 +94,8 @@ impl ClientAuth {
                 request.headers.all(name).filter(|v| !digest::fields(v).iter().any(ours)).map(str::to_owned).collect()
             };
             let mut values = keep;
-            for challenge in self.challenges.iter_mut().filter(|c| c.proxy == proxy) {
+            let wanted = self.wanted(&request.method);
+            for challenge in self.challenges.iter_mut().filter(|c| c.proxy == proxy && wanted.contains(&c.nonce)) {
                 values.extend(challenge.answer(request, credentials, cnonce));
             }
             request.headers.remove(name);
@@ -100,6 +105,16 @@ impl ClientAuth {
         }
         // A nonce whose count is used up is not used again; the server gives another.
         self.challenges.retain(|c| c.count < u32::MAX);
+    }
+
+    /// Nonces of the challenges that this method has to answer: of a realm that asks some methods by 401 and others by 407,
+    /// the kind that it met before. Both would be right, but make an INVITE too large for a datagram.
+    fn wanted(&self, method: &Method) -> Vec<String> {
+        // An ACK carries what its INVITE carried.
+        let method = if *method == Method::Ack { &Method::Invite } else { method };
+        let met = |c: &Challenge| c.methods.contains(method);
+        let of_other_kind = |c: &Challenge| self.challenges.iter().any(|o| o.realm == c.realm && !met(c) && met(o));
+        self.challenges.iter().filter(|c| !of_other_kind(c)).map(|c| c.nonce.clone()).collect()
     }
 
     fn consider(
@@ -118,6 +133,7 @@ impl ClientAuth {
         });
         let known = self.challenges.iter().position(|c| c.proxy == challenge.proxy && c.realm == challenge.realm);
         let before = known.map(|n| self.challenges.remove(n));
+        let before_methods = before.as_ref().map(|b| b.methods.clone()).unwrap_or_default();
         match used {
             // A new realm with each answer would never end either.
             None if sent.len() >= REALMS => return ChallengeOutcome::Refused,
@@ -145,6 +161,10 @@ impl ClientAuth {
         if let Some(before) = before.filter(|b| b.nonce == challenge.nonce && b.algorithm == challenge.algorithm) {
             challenge.count = before.count;
             challenge.session_cnonce = before.session_cnonce;
+        }
+        challenge.methods = before_methods;
+        if !challenge.methods.contains(&request.method) && challenge.methods.len() < METHODS {
+            challenge.methods.push(request.method.clone());
         }
         if self.challenges.len() >= REALMS {
             self.challenges.remove(0);
@@ -181,6 +201,7 @@ impl Challenge {
             count: 0,
             session_cnonce: None,
             stale_at_once: 0,
+            methods: Vec::new(),
             realm,
         };
         challenge.ha1(credentials).is_some().then_some(challenge)
