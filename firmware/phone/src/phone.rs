@@ -350,8 +350,7 @@ impl Phone {
         let Some(deadline) = self.stopping else {
             return;
         };
-        let census = self.endpoint.census();
-        if now.instant >= deadline || (census.client_transactions == 0 && census.sessions == 0) {
+        if now.instant >= deadline || self.endpoint.is_at_rest() {
             self.stopped = true;
             self.sip_timeout = None;
             self.out(Output::Stopped);

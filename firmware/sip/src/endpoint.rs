@@ -398,6 +398,16 @@ impl Endpoint {
             let _ = self.remove_identity(now, identity);
         }
     }
+
+    /// After [`Self::shut_down`]: everybody has answered. What is left are transactions that only wait for late repetitions.
+    pub fn is_at_rest(&self) -> bool {
+        let gone = |state: &RegistrationState| {
+            matches!(state, RegistrationState::Unregistered | RegistrationState::Failed { .. })
+        };
+        self.sessions.is_empty()
+            && self.subscriptions.is_empty()
+            && self.identities.keys().all(|id| self.registration(*id).is_none_or(gone))
+    }
 }
 
 // How the parts are woken.
