@@ -26,8 +26,10 @@ pub(crate) fn behind_the_card(case: &Case) -> Outcome {
     let mut subject = Subject::start(case, "tone", Sound::Card(&card, "offhook"))?;
     let monitor = card.monitor()?;
     let mut times = Sample::default();
-    for _ in 0..LIFTS {
+    for lift in 0..LIFTS {
         monitor.silence(DOWN)?;
+        // Every lift meets another moment of the beat.
+        wait::pass((lift as u64 * 3) % 10);
         let begin = Instant::now();
         subject.phone.lift()?;
         let at = monitor.sound(Duration::from_secs(2))?;

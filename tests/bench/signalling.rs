@@ -53,7 +53,7 @@ pub(crate) fn key_to_event(case: &Case) -> Outcome {
     let voice = Voice::start(&subject.peer.rtp, dialog.media)?;
     voice.wait(Duration::from_secs(3), |packet| (packet.payload_type == 0).then_some(()))?;
     let mut times = Sample::default();
-    for _ in 0..KEYS {
+    for key in 0..KEYS {
         voice.forget();
         let begin = Instant::now();
         subject.phone.say("down 5")?;
@@ -62,8 +62,8 @@ pub(crate) fn key_to_event(case: &Case) -> Outcome {
         times.push(packet.at.duration_since(begin).as_secs_f64() * 1000.0);
         wait::pass(60);
         subject.phone.say("up 5")?;
-        // Until sound is back, and a little that is no multiple of the packet time.
-        wait::pass(123);
+        // Until sound is back; then every key meets another moment of the phone's beat.
+        wait::pass(120 + (key as u64 * 7) % 20);
     }
     drop(voice);
     subject.end(&mut dialog)?;
