@@ -97,7 +97,32 @@ impl Options {
         let _ = std::fs::remove_file(case.path(format!("{name}.out")));
         let mut process = Process::start(case, name, command)?;
         process.wait_output("ready", |line| (line == "ready").then_some(()))?;
-        let bench = UnixStream::connect(&*socket).map_err(|error| format!("{name}: bench socket: {error}"))?;
+        self.attach(case, process)
+    }
+
+    /// Starts it with its screen on a terminal that nobody reads; answers the end of the terminal's output, full or not.
+    pub(crate) fn start_on_a_stuck_terminal(&mut self, case: &Case) -> Outcome<(Offhook, std::io::PipeReader)> {
+        let text = |error: std::io::Error| error.to_string();
+        let quoted = |arg: &OsStr| format!("'{}'", arg.to_string_lossy().replace('\'', "'\\''"));
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args()).map(quoted);
+        let line = words.collect::<Vec<_>>().join(" ").replace("'--screen' 'off'", "'--screen' 'on'");
+        let (unread, output) = std::io::pipe().map_err(text)?;
+        rustix::pipe::fcntl_setpipe_size(&output, 4096).map_err(|error| error.to_string())?;
+        // Somebody leans on the Tab key, so that there is always a page to draw.
+        let script = format!("stty rows 24 cols 80; exec {line} --control off").replace('\'', "'\\''");
+        let mut shell = Command::new("sh");
+        shell
+            .env("TERM", "xterm")
+            .args(["-c", &format!("(while sleep 0.03; do printf '\\t'; done) | script -qfec '{script}' /dev/null")]);
+        let process = Process::start_into(case, &format!("{}-terminal", self.name), &mut shell, output.into())?;
+        let socket = self.socket.clone();
+        wait::until(10, || Ok(socket.exists().then_some(())), || "no bench socket".to_owned())?;
+        Ok((self.attach(case, process)?, unread))
+    }
+
+    fn attach(&self, case: &Case, process: Process) -> Outcome<Offhook> {
+        let Self { name, socket, .. } = self;
+        let bench = UnixStream::connect(socket).map_err(|error| format!("{name}: bench socket: {error}"))?;
         let heard = Arc::new(Mutex::new(Heard::default()));
         let from = bench.try_clone().map_err(|error| error.to_string())?;
         let into = Arc::clone(&heard);

@@ -11,6 +11,7 @@ pub(super) fn cases() -> Vec<Entry> {
     vec![
         alone("first_call", first_call, &[]),
         alone("echo_and_tone", echo_and_tone, &[]),
+        alone("stuck_terminal", stuck_terminal, &[]),
         alone("ipv6_call", ipv6_call, &[Tool::Ipv6]),
         alone("tcp_call", tcp_call, &[]),
         together("lamp_follows_a_call", lamp_follows_a_call, &[]),
@@ -124,6 +125,29 @@ fn echo_and_tone(case: &Case) -> Outcome {
         phone.put_down()?;
         phone.wait_idle()?;
     }
+    Ok(())
+}
+
+fn stuck_terminal(case: &Case) -> Outcome {
+    let pbx = pbxd::start(case)?;
+    let mut options = speaking(case, "100", 440.0)?.provision(pbx.url("100")?);
+    let (mut phone, unread) = options.start_on_a_stuck_terminal(case)?;
+    phone.wait_registered()?;
+    phone.lift()?;
+    phone.call("601")?;
+    phone.wait_calls(&["talking"])?;
+    // Pages enough to fill what lies between the screen and the reader that never comes.
+    wait::pass(9000);
+    let drawn = || rustix::io::ioctl_fionread(&unread).map_err(|error| error.to_string());
+    let before = drawn()?;
+    wait::pass(1000);
+    let after = drawn()?;
+    wait::ensure(before == after && after > 2048, || {
+        format!("{before}, then {after} octets: the terminal is not stuck")
+    })?;
+    hears(case, "100", 1004.0)?;
+    phone.put_down()?;
+    phone.wait_idle()?;
     Ok(())
 }
 
