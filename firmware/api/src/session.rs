@@ -49,7 +49,7 @@ struct Pending {
 const PIECE: usize = 16_384;
 
 impl Session {
-    /// `first_id`: command ids of this session count from here (the daemon gives each session its own range).
+    /// `first_id`: command ids are counted from here (the daemon gives each connection its own range).
     pub fn new(first_id: u64) -> Self {
         let mut session = Self {
             frames: Frames::default(),
