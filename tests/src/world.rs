@@ -573,6 +573,7 @@ impl World {
             insecure_provisioning: false,
             accounts: Vec::new(),
             records: Vec::new(),
+            media: Vec::new(),
             lamps: lamps.collect(),
             engine_rate: RATE,
             seed,

@@ -7,7 +7,7 @@ use offhook_media::engine::{Command, Engine, EngineConfig, Event, ToneSlot};
 use offhook_media::sdp::Direction;
 use offhook_media::stream::{Stream, StreamId};
 use offhook_media::telephone_event::{Digit, DigitMethod};
-use offhook_media::tone::Tone;
+use offhook_media::tone::{Sound, Tone};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,13 +132,20 @@ fn a_minute_of_mixed_calls_neither_allocates_nor_frees() {
         sound
     });
     let mut playback = rates.map(|rate| vec![0; rate as usize / 100]);
-    let tone = |expression: &str| Some(Box::new(Tone::parse(expression).unwrap()));
+    // eight samples of 16 bits at 8 kHz
+    let file = b"RIFF\x34\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\x10\0\0\0abcdefghijklmnop";
+    let sound = Sound::read(file, 16_000);
+    let tone = |expression: &str| Some(Box::new(Tone::parse_with(expression, &|_| Some(sound.clone())).unwrap()));
     for n in 0..6000u32 {
         let id = StreamId(n / 50 % 4);
         let side = (n / 200 % 2) as usize;
         let digit = Digit::from_code((n / 50 % 16) as u8).unwrap();
         match n % 1000 {
-            50 => office.command(now, 0, Command::Tone(ToneSlot::Progress, tone("periodic(sine(100ms,2000,400Hz))"))),
+            50 => office.command(
+                now,
+                0,
+                Command::Tone(ToneSlot::Progress, tone("periodic(sine(100ms,2000,400Hz),wav(\"a.wav\"))")),
+            ),
             100 => office.command(now, 0, Command::Tone(ToneSlot::Overlay, Some(Box::new(Tone::digit(digit))))),
             150 => office.command(now, 1, Command::Tone(ToneSlot::Ringer, Some(Box::new(Tone::ringer(1))))),
             200 => office.command(now, 0, Command::Tone(ToneSlot::Progress, None)),

@@ -9,6 +9,7 @@ mod panel;
 mod run;
 mod screen;
 mod sound;
+mod sound_files;
 
 use std::process::ExitCode;
 

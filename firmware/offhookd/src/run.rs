@@ -6,7 +6,7 @@ use crate::control_server::{self, ControlInput};
 use crate::media_thread::{self, FromMedia, MediaThread, ToMedia};
 use crate::panel::{PanelThread, ToPanel};
 use crate::screen::ScreenThread;
-use crate::{device, sound};
+use crate::{device, sound, sound_files};
 use offhook_board::{Board, PanelWiring};
 use offhook_hal::PanelEvent;
 use offhook_net::flows::{FlowEvent, Flows};
@@ -88,6 +88,7 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         accounts.push((name, bytes));
     }
+    let media_files = sound_files::read(&args.state.join("media"));
 
     media_thread::lock_memory();
     let (args, board) = (Rc::new(args), Rc::new(board));
@@ -123,6 +124,7 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         insecure_provisioning: args.insecure_provisioning,
         accounts,
         records,
+        media: media_files,
         lamps: panel.lamps.clone(),
         engine_rate: media.rate,
         seed,

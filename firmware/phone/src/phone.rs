@@ -17,6 +17,7 @@ use crate::history::History;
 use crate::line::Line;
 use crate::provisioning::Fetches;
 use crate::settle::Shown;
+use crate::tones::Sounds;
 use crate::{CallId, Command, CommandId, Event, Level, Refusal, View, Volume};
 use offhook_account::provisioner::{FetchError, FetchRequest, FetchResponse};
 use offhook_account::template::Device;
@@ -42,6 +43,9 @@ pub struct PhoneFetchId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MediaId(pub u32);
 
+/// Sound of all files in `PhoneConfig::media` [s].
+pub const MEDIA_LONGEST: usize = 300;
+
 #[derive(Clone)]
 pub struct PhoneConfig {
     pub device: Device,
@@ -54,6 +58,9 @@ pub struct PhoneConfig {
     pub accounts: Vec<(String, Vec<u8>)>,
     /// what `Persist` wrote before: (name, bytes)
     pub records: Vec<(String, Vec<u8>)>,
+    /// WAV files that the accounts' tones may name (`axml.tones.03`): (file name, bytes). The phone reads them when it is
+    /// made and keeps only their sound; after [`MEDIA_LONGEST`] together what does not fit is refused.
+    pub media: Vec<(String, Vec<u8>)>,
     pub lamps: Vec<offhook_hal::Lamp>,
     /// [Hz] of the engine
     pub engine_rate: u32,
@@ -134,6 +141,7 @@ const STOP_TIME: Duration = Duration::from_millis(1900);
 /// The machine. Debug output has no settings in it.
 pub struct Phone {
     pub(crate) config: PhoneConfig,
+    pub(crate) sounds: Sounds,
     pub(crate) endpoint: Endpoint,
     pub(crate) sip_timeout: Option<Instant>,
     packets: VecDeque<Output>,
@@ -167,7 +175,8 @@ pub struct Phone {
 }
 
 impl Phone {
-    pub fn new(config: PhoneConfig) -> Self {
+    pub fn new(mut config: PhoneConfig) -> Self {
+        let sounds = Sounds::read(std::mem::take(&mut config.media), config.engine_rate);
         let mut chance = Chance::new(config.seed);
         let endpoint = Endpoint::new(
             EndpointConfig {
@@ -199,6 +208,7 @@ impl Phone {
         );
         Self {
             config,
+            sounds,
             endpoint,
             sip_timeout: None,
             packets: VecDeque::new(),

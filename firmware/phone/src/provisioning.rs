@@ -278,7 +278,10 @@ impl Phone {
         }
         let busy = self.has_calls(number);
         let Some(line) = self.line_mut(number) else { return false };
+        let tones = settings.tones.clone();
         let old = line.settings.replace(settings);
+        self.check_tones(now, old.as_ref().map(|old| &old.tones), &tones);
+        let Some(line) = self.line_mut(number) else { return false };
         let changed = match (&old, &line.settings) {
             (Some(old), Some(new)) => line::differs(old, new),
             _ => true,

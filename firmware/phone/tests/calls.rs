@@ -5,6 +5,7 @@ mod support;
 
 use offhook_phone::hal::{Key, Lamp, Pattern, Route};
 use offhook_phone::media::Direction;
+use offhook_phone::media::measure::{strongest, tone_ratio_db};
 use offhook_phone::sip::Method;
 use offhook_phone::{CallRef, CallState, Command, Event, Input, Level, MediaId, Refusal};
 use support::{Office, sdp, sdp_at};
@@ -121,6 +122,94 @@ fn an_answer_that_crosses_the_cancel_is_hung_up() {
     office.request(Method::Bye);
     assert!(office.view().calls.is_empty());
     office.assert_clean();
+}
+
+/// One second of `hz`, 16 bits at 8 kHz.
+fn wav_file(hz: f64) -> Vec<u8> {
+    let mut file =
+        b"RIFF\xa4\x3e\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\x80\x3e\0\0".to_vec();
+    for n in 0..8000 {
+        let sample = (f64::from(n) * hz * std::f64::consts::TAU / 8000.0).sin() * 6000.0;
+        file.extend((sample as i16).to_le_bytes());
+    }
+    file
+}
+
+/// A second of what the engine was told to play, at its 16 kHz.
+fn progress(office: &Office) -> Vec<i16> {
+    let mut tone = office.progress.clone().unwrap();
+    tone.reset(16_000);
+    let mut sound = vec![0; 16_000];
+    sound.chunks_mut(160).for_each(|period| {
+        tone.fill(period);
+    });
+    sound
+}
+
+fn busy(office: &mut Office) {
+    office.lift();
+    office.keys("102#");
+    let invite = office.request(Method::Invite);
+    office.respond(&invite, 486, None);
+    office.request(Method::Ack);
+    assert_eq!(office.tone, Some("busy"));
+}
+
+/// Covers: axml.tones.03, axml.tones.09
+#[test]
+fn a_busy_tone_from_a_sound_file_is_heard() {
+    let media = vec![("other.wav".to_owned(), wav_file(900.0)), ("busy.wav".to_owned(), wav_file(620.0))];
+    let account = "<busyTone>periodic(wav(\"busy.wav\"))</busyTone>";
+    let mut office = Office::with(offhook_phone::PhoneConfig { media, ..support::config(account) });
+    assert_eq!(office.view().notice, None);
+    busy(&mut office);
+    let sound = progress(&office);
+    assert!((strongest(&sound, 16_000) - 620.0).abs() < 1.0);
+    assert!(tone_ratio_db(&sound[1600..14_400], 16_000, 620.0) > 40.0);
+    office.put_down();
+    office.assert_clean();
+}
+
+/// Covers: axml.tones.03
+#[test]
+fn a_tone_whose_file_is_missing_or_broken_is_the_default_with_a_notice() {
+    let mut cut = wav_file(620.0);
+    cut.pop();
+    for (media, reason) in [
+        (Vec::new(), "there is no sound file \"busy.wav\""),
+        (vec![("busy.wav".to_owned(), cut)], "the sound file \"busy.wav\" cannot be played: the file is cut off"),
+    ] {
+        let account = "<busyTone>periodic(silence(20ms),wav(\"busy.wav\"))</busyTone>";
+        let mut office = Office::with(offhook_phone::PhoneConfig { media, ..support::config(account) });
+        let expected = format!("busyTone: at 23: {reason}; the default is played");
+        let said = |event: &Event| matches!(event, Event::Notice { text, .. } if *text == expected);
+        assert_eq!(office.events.iter().filter(|event| said(event)).count(), 1, "{:?}", office.events);
+        busy(&mut office);
+        assert!((strongest(&progress(&office), 16_000) - 400.0).abs() < 1.0);
+        office.put_down();
+    }
+}
+
+/// Covers: axml.tones.03
+#[test]
+fn sound_files_beyond_five_minutes_together_are_refused() {
+    // 41 s each at 8 bits and 4 kHz
+    let mut file = wav_file(500.0)[..44].to_vec();
+    let length = 41 * 4000u32;
+    file[4..8].copy_from_slice(&(length + 36).to_le_bytes());
+    file[24..28].copy_from_slice(&4000u32.to_le_bytes());
+    file[32..36].copy_from_slice(&[1, 0, 8, 0]);
+    file[40..44].copy_from_slice(&length.to_le_bytes());
+    file.resize(44 + length as usize, 200);
+    let media = (1..=8).map(|number| (format!("{number}.wav"), file.clone())).collect();
+    let account = "<busyTone>wav(\"7.wav\")</busyTone><dialTone>wav(\"8.wav\")</dialTone>";
+    let office = Office::with(offhook_phone::PhoneConfig { media, ..support::config(account) });
+    let notices: Vec<&str> = office
+        .events
+        .iter()
+        .filter_map(|event| if let Event::Notice { text, .. } = event { Some(text.as_str()) } else { None })
+        .collect();
+    assert!(matches!(notices[..], [one] if one.contains("8.wav") && one.contains("300 s")), "{notices:?}");
 }
 
 /// Covers: axml.tones.09

@@ -257,7 +257,7 @@ table! {
 // Tones
 "axml.tones.01" "sine(duration,amplitude,freqs...)" Tone, "" Acts, "One or several frequencies [Hz] for a time [ms]; amplitude above 0 is the 16-bit peak, below 0 a level [dB].";
 "axml.tones.02" "silence(duration)" Tone, "" Acts, "Nothing, for a time [ms].";
-"axml.tones.03" "wav(\"file\")" Tone, "" NotYet, "A sound file.";
+"axml.tones.03" "wav(\"file\")" Tone, "" Acts, "A WAV file of the phone's media folder, once.";
 "axml.tones.04" "periodic(...)" Tone, "" Acts, "Its parts one after the other, for ever.";
 "axml.tones.05" "compound(...)" Tone, "" Acts, "Its parts together.";
 "axml.tones.06" "tryingTone" Tone, "periodic(sine(50ms,500,440Hz),silence(40ms))" Acts, "Between dialling and ringing.";

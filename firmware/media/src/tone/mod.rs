@@ -8,13 +8,16 @@
 //! - A negative amplitude is a level in dBm0, a sine of full scale being +3.14 dBm0 (G.711 A-law), for each frequency.
 //! - Expressions joined by commas outside any operator are played once, one after the other.
 //! - `periodic` of a single `sine` is a tone without a break. All other sines fade in and out within 3 ms, inside their time.
-//! - `wav("file")` is understood and refused: sound files are not played yet.
+//! - `wav("file")` plays a sound file that the caller has read ([`Sound`]), once, as loud as it is. The notation has no other
+//!   way to files: [`Tone::parse`] alone knows none.
 
 mod parse;
 mod play;
+pub mod wav;
 
 use crate::telephone_event::Digit;
 use play::Node;
+pub use wav::{Sound, SoundError};
 
 /// Before the other side rings (`axml.tones.06`).
 pub const TRYING: &str = "periodic(sine(50ms,500,440Hz),silence(40ms))";
@@ -68,7 +71,7 @@ pub struct ToneError {
     pub at: usize,
     /// in words, for whoever wrote the expression
     pub reason: String,
-    /// The notation has it, we cannot do it yet.
+    /// The notation has it, we cannot do it yet. Nothing is left of that kind; callers may ignore it.
     pub not_yet: bool,
 }
 
@@ -82,12 +85,24 @@ impl std::error::Error for ToneError {}
 
 impl Tone {
     /// Reads an expression of at most 4096 octets, nested at most 8 deep. Names may be large or small, spaces may stand
-    /// anywhere between words, letters after numbers are ignored.
+    /// anywhere between words, letters after numbers are ignored. There are no sound files.
     ///
     /// # Errors
     /// With the place and the reason.
     pub fn parse(expression: &str) -> Result<Self, ToneError> {
-        let root = parse::parse(expression)?;
+        Self::parse_with(expression, &|_| None)
+    }
+
+    /// As [`Tone::parse`]; `files` answers what stands in the quotes of `wav("file")`: the sound, or why it is none, or
+    /// nothing if there is no such file.
+    ///
+    /// # Errors
+    /// With the place and the reason; a missing file is named.
+    pub fn parse_with(
+        expression: &str,
+        files: &dyn Fn(&str) -> Option<Result<Sound, SoundError>>,
+    ) -> Result<Self, ToneError> {
+        let root = parse::parse(expression, files)?;
         Ok(Self { expression: expression.to_owned(), root, rate: 8000, ended: false })
     }
 
@@ -151,7 +166,7 @@ impl Tone {
 
     /// An expression of our own making; were it wrong, silence.
     fn built(expression: String) -> Self {
-        let root = parse::parse(&expression).unwrap_or_else(|_| Node::nothing());
+        let root = parse::parse(&expression, &|_| None).unwrap_or_else(|_| Node::nothing());
         Self { expression, root, rate: 8000, ended: false }
     }
 }

@@ -1,6 +1,6 @@
 //! Reader of the tone notation: recursive descent with bounded depth, size and number of voices.
-use super::ToneError;
-use super::play::{Node, Wave};
+use super::play::{Clip, Node, Wave};
+use super::{Sound, SoundError, ToneError};
 
 /// [octets] of an expression
 const LONGEST: usize = 4096;
@@ -16,11 +16,13 @@ const HIGHEST: f64 = 20_000.0;
 #[expect(clippy::approx_constant, reason = "decibels, no circle")]
 const FULL_SCALE_DBM0: f64 = 3.14;
 
-pub(super) fn parse(expression: &str) -> Result<Node, ToneError> {
+type Files<'a> = &'a dyn Fn(&str) -> Option<Result<Sound, SoundError>>;
+
+pub(super) fn parse(expression: &str, files: Files<'_>) -> Result<Node, ToneError> {
     if expression.len() > LONGEST {
         return Err(error(LONGEST, format!("longer than {LONGEST} octets")));
     }
-    let mut reader = Reader { text: expression.as_bytes(), at: 0, segments: 0 };
+    let mut reader = Reader { text: expression.as_bytes(), at: 0, segments: 0, files };
     let mut list = vec![reader.tone(0)?];
     while reader.take(b',') {
         list.push(reader.tone(0)?);
@@ -43,6 +45,7 @@ struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     segments: usize,
+    files: Files<'a>,
 }
 
 impl Reader<'_> {
@@ -66,13 +69,13 @@ impl Reader<'_> {
         let known = matches!(&name[..], b"sine" | b"silence" | b"wav" | b"periodic" | b"compound");
         if !known {
             let name = String::from_utf8_lossy(&name).into_owned();
-            return Err(error(start, format!("no such tone: {name} (sine, silence, periodic, compound)")));
+            return Err(error(start, format!("no such tone: {name} (sine, silence, wav, periodic, compound)")));
         }
         self.expect(b'(')?;
         let node = match &name[..] {
             b"sine" => self.sine()?,
             b"silence" => Node::Wave(Wave::new(Some(self.duration()?), 0.0, &[])),
-            b"wav" => return Err(self.wav(start)),
+            b"wav" => self.wav(start)?,
             operator => self.operator(operator == b"periodic", start, depth)?,
         };
         self.expect(b')')?;
@@ -130,21 +133,21 @@ impl Reader<'_> {
         Ok(Node::chain(list, true))
     }
 
-    /// Reads the file's name, to tell a wrong expression from one that is only not possible yet.
-    fn wav(&mut self, start: usize) -> ToneError {
-        self.space();
+    fn wav(&mut self, start: usize) -> Result<Node, ToneError> {
         if !self.take(b'"') {
-            return error(self.at, "a file name in quotes is missing");
+            return Err(error(self.at, "a file name in quotes is missing"));
         }
         let from = self.at;
         while self.peek().is_some_and(|c| c != b'"') {
             self.at += 1;
         }
         let name = String::from_utf8_lossy(self.text.get(from..self.at).unwrap_or_default()).into_owned();
-        if let Err(error) = self.expect(b'"').and_then(|()| self.expect(b')')) {
-            return error;
+        self.expect(b'"')?;
+        match (self.files)(&name) {
+            Some(Ok(sound)) => Ok(Node::Clip(Clip::new(sound))),
+            Some(Err(reason)) => Err(error(start, format!("the sound file {name:?} cannot be played: {reason}"))),
+            None => Err(error(start, format!("there is no sound file {name:?}"))),
         }
-        ToneError { at: start, reason: format!("sound files cannot be played yet: {name:?}"), not_yet: true }
     }
 
     /// [µs]

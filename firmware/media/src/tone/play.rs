@@ -1,8 +1,9 @@
-//! The sound of a tone: a tree whose leaves are sines and silences, each knowing how far it is.
+//! The sound of a tone: a tree whose leaves are sines, silences and sound files, each knowing how far it is.
 //!
 //! Every node adds its samples to a sum and answers how many it had; fewer than asked for means it has ended there and stands
 //! at its beginning again. Phases are whole numbers, so nothing drifts in hours of play; where a rate gives a segment a
 //! broken number of samples, the rest is carried to its next turn.
+use super::Sound;
 use std::f64::consts::{PI, TAU};
 
 /// [samples] summed at a time
@@ -14,6 +15,7 @@ const FADE: u64 = 3;
 #[derive(Debug, Clone)]
 pub(super) enum Node {
     Wave(Wave),
+    Clip(Clip),
     /// One after the other, perhaps for ever.
     Chain {
         list: Vec<Self>,
@@ -37,10 +39,11 @@ impl Node {
         Self::Together(list.into_iter().map(|node| (node, false)).collect())
     }
 
-    /// Sines at the same time, at most.
+    /// Sines and files at the same time, at most.
     pub(super) fn voices(&self) -> usize {
         match self {
             Self::Wave(wave) => wave.voices.len(),
+            Self::Clip(_) => 1,
             Self::Chain { list, .. } => list.iter().map(Self::voices).max().unwrap_or(0),
             Self::Together(list) => list.iter().map(|(node, _)| node.voices()).sum(),
         }
@@ -50,6 +53,7 @@ impl Node {
     pub(super) fn micros(&self) -> u64 {
         match self {
             Self::Wave(wave) => wave.micros.unwrap_or(u64::MAX),
+            Self::Clip(clip) => clip.sound.samples().len() as u64 * 1_000_000 / u64::from(clip.sound.rate()),
             Self::Chain { repeat: true, .. } => u64::MAX,
             Self::Chain { list, .. } => list.iter().map(Self::micros).fold(0, u64::saturating_add),
             Self::Together(list) => list.iter().map(|(node, _)| node.micros()).max().unwrap_or(0),
@@ -66,6 +70,7 @@ impl Node {
                 wave.running = false;
                 wave.carry = 0;
             }
+            Self::Clip(clip) => clip.position = 0,
             Self::Chain { list, current, .. } => {
                 *current = 0;
                 list.iter_mut().for_each(Self::reset);
@@ -83,6 +88,7 @@ impl Node {
     pub(super) fn mix(&mut self, rate: u32, sum: &mut [i32]) -> usize {
         match self {
             Self::Wave(wave) => wave.mix(rate, sum),
+            Self::Clip(clip) => clip.mix(rate, sum),
             Self::Chain { list, repeat, current } => {
                 let mut done = 0;
                 loop {
@@ -205,4 +211,46 @@ impl Wave {
         }
         count
     }
+}
+
+/// A sound file, once from its beginning to its end.
+#[derive(Debug, Clone)]
+pub(super) struct Clip {
+    sound: Sound,
+    /// [samples] of the rate it is played at
+    position: u64,
+}
+
+impl Clip {
+    pub(super) fn new(sound: Sound) -> Self {
+        Self { sound, position: 0 }
+    }
+
+    /// The file was brought to the engine's rate when it was read. Should it be played at another one, a straight line between
+    /// two samples has to do.
+    fn mix(&mut self, rate: u32, sum: &mut [i32]) -> usize {
+        let (own, rate) = (u64::from(self.sound.rate()), u64::from(rate));
+        let samples = self.sound.samples();
+        // rounded up: a file is never nothing, or a period of files would go round without getting on
+        let length = (samples.len() as u64 * rate).div_ceil(own);
+        let left = usize::try_from(length.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let count = left.min(sum.len());
+        for (place, mixed) in (self.position..).zip(sum.iter_mut().take(count)) {
+            let (at, part) = (place * own / rate, place * own % rate);
+            let here = sample(samples, at);
+            *mixed += match part {
+                0 => here,
+                _ => here + ((sample(samples, at + 1) - here) as i64 * part as i64 / rate as i64) as i32,
+            };
+        }
+        self.position += count as u64;
+        if count < sum.len() {
+            self.position = 0;
+        }
+        count
+    }
+}
+
+fn sample(samples: &[i16], at: u64) -> i32 {
+    usize::try_from(at).ok().and_then(|at| samples.get(at)).copied().map_or(0, i32::from)
 }

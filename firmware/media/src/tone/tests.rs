@@ -293,14 +293,6 @@ fn depth_size_and_voices_are_bounded() {
     assert!(Tone::parse(&format!("periodic({voice},{voice})")).is_ok());
 }
 
-#[test]
-fn a_sound_file_is_refused_as_not_yet_possible() {
-    let error = refused("periodic(wav(\"bell.wav\"),silence(1000ms))");
-    assert!(error.not_yet && error.at == 9 && error.reason.contains("bell.wav"), "{error}");
-    assert!(!refused("wav(bell)").not_yet);
-    assert!(!refused("wav(\"bell").not_yet);
-}
-
 proptest! {
     #[test]
     fn any_text_is_read_or_refused_within_its_bounds(text in "(sine|silence|periodic|compound|wav|[(),0-9\" .-]|ms|Hz|é){0,40}") {

@@ -15,6 +15,7 @@ use offhook_phone::account::provisioner::FetchResponse;
 use offhook_phone::account::template::Device;
 use offhook_phone::hal::{Hook, Key, Lamp, PanelEvent, Pattern, Route};
 use offhook_phone::media::engine::ToneSlot;
+use offhook_phone::media::tone::Tone;
 use offhook_phone::media::{Command as MediaCommand, Direction, Event as MediaEvent, StreamId};
 use offhook_phone::sip::{self, Body, FlowId, FlowState, Message, Method, Request, Response};
 use offhook_phone::{
@@ -47,6 +48,7 @@ pub fn config(more: &str) -> PhoneConfig {
         insecure_provisioning: false,
         accounts: vec![("desk.xml".into(), account(more))],
         records: Vec::new(),
+        media: Vec::new(),
         lamps,
         engine_rate: 16_000,
         seed: 7,
@@ -71,6 +73,8 @@ pub struct Office {
     pub route: Route,
     pub bell: bool,
     pub tone: Option<&'static str>,
+    /// what the media engine was told to play as progress
+    pub progress: Option<Tone>,
     pub stored: BTreeMap<String, Vec<u8>>,
     pub fetches: Vec<(PhoneFetchId, String)>,
     pub done: BTreeMap<u64, Result<(), Refusal>>,
@@ -125,6 +129,7 @@ impl Office {
             route: Route::Off,
             bell: false,
             tone: None,
+            progress: None,
             stored: BTreeMap::new(),
             fetches: Vec::new(),
             done: BTreeMap::new(),
@@ -233,7 +238,12 @@ impl Office {
                 self.directions.insert(id.0, *direction);
                 format!("direction {} {}", id.0, direction.name())
             }
-            MediaCommand::Tone(slot, tone) => format!("tone {slot:?} {}", if tone.is_some() { "on" } else { "off" }),
+            MediaCommand::Tone(slot, tone) => {
+                if *slot == ToneSlot::Progress {
+                    self.progress = tone.as_deref().cloned();
+                }
+                format!("tone {slot:?} {}", if tone.is_some() { "on" } else { "off" })
+            }
             MediaCommand::Digit { stream, digit, method, duration } => {
                 format!("digit {} {} {method:?} {}", stream.0, digit.to_char(), duration.is_some())
             }
@@ -242,7 +252,6 @@ impl Office {
             MediaCommand::Gain { ear, mouth, ringer } => format!("gain {ear} {mouth} {ringer}"),
             other => format!("{other:?}"),
         };
-        let _ = ToneSlot::Progress;
         self.media.push(text);
     }
 
