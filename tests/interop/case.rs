@@ -3,6 +3,7 @@
 use crate::wait;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub(crate) enum Tool {
     Sound,
     /// `::1`
     Ipv6,
+    /// Pseudo-terminals, and `script` to run a program on one.
+    Terminal,
 }
 
 impl Tool {
@@ -33,6 +36,11 @@ impl Tool {
             Self::Baresip => missing(&["baresip"], "baresip-core"),
             Self::Sipp => missing(&["sipp"], "sip-tester"),
             Self::Sound => missing(&["pulseaudio", "parec", "pacat"], "pulseaudio pulseaudio-utils libasound2-plugins"),
+            Self::Terminal => missing(&["script", "stty"], "bsdutils coreutils").or_else(|| {
+                let tried = Command::new("script").args(["-qec", "true", "/dev/null"]).stdin(Stdio::null()).output();
+                let works = tried.is_ok_and(|output| output.status.success());
+                (!works).then(|| "no pseudo-terminals here; mount -t devpts devpts /dev/pts".to_owned())
+            }),
             Self::Ipv6 => std::net::UdpSocket::bind("[::1]:0")
                 .err()
                 .map(|error| format!("no IPv6 loopback here ({error}); sysctl net.ipv6.conf.lo.disable_ipv6=0")),

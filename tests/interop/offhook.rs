@@ -89,7 +89,7 @@ impl Options {
 
     /// Starts it and waits until it says `ready`.
     pub(crate) fn start(&mut self, case: &Case) -> Outcome<Offhook> {
-        let Self { command, name, socket, .. } = self;
+        let Self { command, name, .. } = self;
         if !command.get_args().any(|arg| arg == "--control") {
             command.args(["--control", "off"]);
         }

@@ -11,7 +11,7 @@ pub(super) fn cases() -> Vec<Entry> {
     vec![
         alone("first_call", first_call, &[]),
         alone("echo_and_tone", echo_and_tone, &[]),
-        alone("stuck_terminal", stuck_terminal, &[]),
+        alone("stuck_terminal", stuck_terminal, &[Tool::Terminal]),
         alone("ipv6_call", ipv6_call, &[Tool::Ipv6]),
         alone("tcp_call", tcp_call, &[]),
         together("lamp_follows_a_call", lamp_follows_a_call, &[]),
