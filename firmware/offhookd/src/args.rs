@@ -19,6 +19,7 @@ Usage: offhookd --board <name|folder> --state <folder> [options]
   --bench <unix socket>       the hand and the eye of a test: press keys, lift, watch lamps
   --audio <alsa pcm>          sound device for both directions                     [the board's]
   --audio <in.wav>,<out.wav>  speak from one file and listen into the other, at the pace of a sound card
+                              (the first hour is kept)
   --audio none                no sound at all
   --screen on|off             draw the phone's screen in this terminal             [on in a terminal, else off]
   --log <level>               error, warn, info, debug or trace                    [info]

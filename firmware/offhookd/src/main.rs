@@ -47,11 +47,16 @@ fn main() -> ExitCode {
 
 /// The log goes to standard error, or beside the state when the screen has the terminal.
 fn start_log(args: &args::Args) -> Result<(), String> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     let log = tracing_subscriber::fmt().with_max_level(args.log).with_target(false);
     if args.screen {
         let path = args.state.join("log.txt");
-        std::fs::create_dir_all(&args.state)
-            .and_then(|()| std::fs::File::create(&path))
+        // As private as everything else of the state.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&args.state)
+            .and_then(|()| std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&path))
             .map(|file| log.with_ansi(false).with_writer(std::sync::Mutex::new(file)).init())
             .map_err(|error| format!("cannot write {}: {error}; choose another --state folder", path.display()))
     } else {

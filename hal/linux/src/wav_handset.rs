@@ -25,7 +25,10 @@ const FLUSH: Duration = Duration::from_millis(500);
 /// The longest input [samples per channel]: an hour at 48 kHz.
 const LONGEST: u32 = 48_000 * 3_600;
 
-/// Microphone from a file, loudspeaker to a file.
+/// An hour, after which a recording ends [s].
+const HOUR: u32 = 3_600;
+
+/// Microphone from a file, loudspeaker to a file, for an hour.
 #[derive(Debug)]
 pub struct WavHandset {
     format: AudioFormat,
@@ -177,8 +180,9 @@ fn record<W: Write + Seek>(mut file: hound::WavWriter<W>, mut from: rtrb::Consum
     loop {
         let last = stop.load(Ordering::Acquire);
         while let Ok(sample) = from.pop() {
-            // A full disk ends the recording; the call goes on, and its samples are counted as missing.
-            if file.write_sample(sample).is_err() {
+            // A full disk ends the recording, and so does an hour: a phone that stands there for weeks must not fill one.
+            // The call goes on, and its samples are counted as missing.
+            if file.write_sample(sample).is_err() || file.duration() >= HOUR * file.spec().sample_rate {
                 return;
             }
             fresh = true;
