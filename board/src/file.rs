@@ -9,7 +9,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
-    AudioWiring, Board, BoardError, HookWiring, LampWiring, LinesWiring, MatrixWiring, MixerSetting, PanelWiring,
+    AudioWiring, Board, BoardError, HookWiring, LampWiring, LightPlace, LightWiring, LinesWiring, MatrixWiring,
+    MixerSetting, PanelWiring, Pin,
 };
 
 /// Settling time when the file names none [ms]: longer than the bounce of the switches we met, shorter than a person
@@ -152,6 +153,7 @@ impl Reading<'_> {
             panel: self.panel(file.panel.into_inner(), panel_span, file.lamp_keys)?,
             audio: self.audio(file.audio)?,
             lamp_keys: file.lamp_keys,
+            watchdog: None,
         })
     }
 
@@ -191,7 +193,7 @@ impl Reading<'_> {
         for (name, line) in file.keys {
             let key = self.key(&name)?;
             used.key(key, name.span())?;
-            keys.push((key, used.line(&line, &key.name())?));
+            keys.push((key, Pin::Line(used.line(&line, &key.name())?)));
         }
         let mut lamps = Vec::new();
         for (name, wiring) in file.lamps {
@@ -204,7 +206,7 @@ impl Reading<'_> {
                 return Err(self.beyond(at.clone(), &key.name(), lamp_keys));
             }
         }
-        let bell = file.bell.map(|bell| used.line(&bell, "bell")).transpose()?;
+        let bell = file.bell.map(|bell| used.line(&bell, "bell").map(Pin::Line)).transpose()?;
         let needs_chip = !used.lines.is_empty();
         let chip = match file.chip {
             Some(chip) => self.filled(chip, "chip")?.into_inner(),
@@ -223,14 +225,15 @@ impl Reading<'_> {
             keys,
             key_debounce_ms: self.debounce(file.key_debounce_ms)?,
             lamps,
-            input_device,
+            input_devices: input_device.into_iter().collect(),
             bell,
+            ..LinesWiring::default()
         }))
     }
 
     fn hook(&self, file: HookFile, used: &mut Used<'_>) -> Checked<HookWiring> {
         Ok(HookWiring {
-            line: used.line(&file.line, "hook")?,
+            pin: Pin::Line(used.line(&file.line, "hook")?),
             lifted_high: file.lifted == Level::High,
             debounce_ms: self.debounce(file.debounce_ms)?,
         })
@@ -281,7 +284,7 @@ impl Reading<'_> {
         Ok(MatrixWiring { rows, columns, keys, scan_ms, debounce_ms: self.debounce(file.debounce_ms)? })
     }
 
-    fn wires(&self, lines: Spanned<Vec<Spanned<u32>>>, what: &str, used: &mut Used<'_>) -> Checked<Vec<u32>> {
+    fn wires(&self, lines: Spanned<Vec<Spanned<u32>>>, what: &str, used: &mut Used<'_>) -> Checked<Vec<Pin>> {
         let span = lines.span();
         let lines = lines.into_inner();
         if lines.is_empty() || lines.len() > WIDEST_MATRIX {
@@ -290,7 +293,7 @@ impl Reading<'_> {
         }
         let mut offsets = Vec::new();
         for (index, line) in lines.iter().enumerate() {
-            offsets.push(used.line(line, &format!("{what} {}", index + 1))?);
+            offsets.push(Pin::Line(used.line(line, &format!("{what} {}", index + 1))?));
         }
         Ok(offsets)
     }
@@ -317,7 +320,7 @@ impl Reading<'_> {
         let span = wiring.span();
         let place = match wiring.into_inner() {
             LampFile { line: Some(line), led: None } => {
-                LampWiring::Line(used.line(&Spanned::new(span, line), &format!("lamp {}", lamp.name()))?)
+                LightPlace::Pin(Pin::Line(used.line(&Spanned::new(span, line), &format!("lamp {}", lamp.name()))?))
             }
             LampFile { line: None, led: Some(led) } => {
                 if led.is_empty() || led.contains('/') || led.starts_with('.') {
@@ -328,7 +331,7 @@ impl Reading<'_> {
                     let reason = format!("LED `{led}` already is lamp {}: name another", other.name());
                     return Err(self.refuse(span, reason));
                 }
-                LampWiring::Led(led)
+                LightPlace::Led(led)
             }
             _ => {
                 return Err(
@@ -336,7 +339,7 @@ impl Reading<'_> {
                 );
             }
         };
-        Ok((lamp, place))
+        Ok((lamp, LampWiring { lights: vec![(None, LightWiring { place, brightness: 100, active_low: false })] }))
     }
 
     fn audio(&self, file: AudioFile) -> Checked<AudioWiring> {
@@ -378,6 +381,7 @@ impl Reading<'_> {
             periods,
             mixer_card,
             mixer,
+            routes: Vec::new(),
         })
     }
 
@@ -547,17 +551,15 @@ percent = 80
         assert_eq!(board.lamp_keys, 2);
         let PanelWiring::Lines(lines) = board.panel else { panic!("not lines") };
         assert_eq!(lines.chip, "gpio-sim.0");
-        assert_eq!(lines.hook, Some(HookWiring { line: 17, lifted_high: true, debounce_ms: 20 }));
+        assert_eq!(lines.hook, Some(HookWiring { pin: Pin::Line(17), lifted_high: true, debounce_ms: 20 }));
         let matrix = lines.matrix.unwrap();
-        assert_eq!(matrix.rows, [1, 2]);
+        assert_eq!(matrix.rows, [Pin::Line(1), Pin::Line(2)]);
         assert_eq!(matrix.keys[1], [Some(Key::Digit('*')), None]);
         assert_eq!(matrix.debounce_ms, DEBOUNCE_MS);
-        assert!(lines.keys.contains(&(Key::VolumeUp, 6)));
-        assert!(lines.keys.contains(&(Key::Lamp(2), 7)));
+        assert!(lines.keys.contains(&(Key::VolumeUp, Pin::Line(6))));
+        assert!(lines.keys.contains(&(Key::Lamp(2), Pin::Line(7))));
         assert_eq!(lines.lamps.len(), 2);
-        assert!(lines.lamps.contains(&(Lamp::Line(1), LampWiring::Line(20))));
-        assert!(lines.lamps.contains(&(Lamp::Key(2), LampWiring::Led("offhook:key2".into()))));
-        assert_eq!(lines.bell, Some(9));
+                        assert_eq!(lines.bell, Some(Pin::Line(9)));
         assert_eq!(board.audio.mixer[0].percent, 80);
     }
 

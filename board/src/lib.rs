@@ -8,7 +8,7 @@
 
 mod file;
 
-use offhook_hal::{Key, Lamp};
+use offhook_hal::{Key, Lamp, Pattern, Route};
 
 /// A board as `board.toml` says.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,8 @@ pub struct Board {
     pub audio: AudioWiring,
     /// lamp keys the board has
     pub lamp_keys: u8,
+    /// the hardware watchdog that restarts a board whose system hangs
+    pub watchdog: Option<WatchdogWiring>,
 }
 
 /// What stands behind hook, keys and lamps.
@@ -30,7 +32,7 @@ pub struct Board {
 pub enum PanelWiring {
     /// the terminal's keyboard is the keypad, lamps are on the screen
     Keyboard,
-    /// GPIO lines, LED devices, an input device
+    /// GPIO lines, expanders, LED devices, input devices
     Lines(LinesWiring),
 }
 
@@ -39,27 +41,89 @@ pub enum PanelWiring {
 pub struct LinesWiring {
     /// gpiochip path or label; empty if no line is used
     pub chip: String,
-    /// a hook switch on a line of its own
+    /// I2C port expanders that the daemon drives itself; [`Pin::Expander`] counts in this list
+    pub expanders: Vec<ExpanderWiring>,
+    /// a hook switch on a pin of its own
     pub hook: Option<HookWiring>,
     /// keys in rows and columns
     pub matrix: Option<MatrixWiring>,
-    /// keys on a line of their own, each closing its line to ground; the line is pulled up
-    pub keys: Vec<(Key, u32)>,
+    /// keys on a pin of their own, each closing its pin to ground; the pin is pulled up
+    pub keys: Vec<(Key, Pin)>,
     /// settling time of those keys [ms]
     pub key_debounce_ms: u32,
-    /// lamps; a line is driven high to light one
+    /// a dial whose pulses are counted
+    pub rotary: Option<RotaryWiring>,
+    /// lamps
     pub lamps: Vec<(Lamp, LampWiring)>,
-    /// path or name of an input-event device whose driver debounces: keys, hook (`KEY_PHONE`), headset jack
-    pub input_device: Option<String>,
-    /// line of a bell or relay, driven high to ring
-    pub bell: Option<u32>,
+    /// which colour a lamp of several colours shows in which pattern; patterns not named show the lamp's first colour
+    pub colours: Vec<(Pattern, Colour)>,
+    /// paths or names of input-event devices whose driver debounces: keys, hook (`KEY_PHONE`), headset jack
+    pub input_devices: Vec<String>,
+    /// a USB handset or headset that speaks the telephony page of HID; it may come and go
+    pub usb_handset: Option<UsbHandsetWiring>,
+    /// the headset jack
+    pub jack: Option<JackWiring>,
+    /// pin of a bell or relay, driven high to ring
+    pub bell: Option<Pin>,
 }
 
-/// A hook switch on a GPIO line, which is pulled up.
+/// A pin: in the file, a number is a line of [`LinesWiring::chip`], and `"front.3"` is pin 3 of the expander `front`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Pin {
+    /// offset in the chip
+    Line(u32),
+    /// pin of a port expander
+    Expander {
+        /// index in [`LinesWiring::expanders`]
+        expander: usize,
+        /// from 0; on an MCP23017 port B begins at 8
+        pin: u8,
+    },
+}
+
+/// An I2C port expander.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpanderWiring {
+    /// what pins call it
+    pub name: String,
+    /// which chip it is
+    pub kind: ExpanderKind,
+    /// the bus, such as `/dev/i2c-1`
+    pub bus: String,
+    /// 7-bit address
+    pub address: u8,
+    /// line of [`LinesWiring::chip`] that the expander pulls low when an input changes; without it inputs are polled
+    pub interrupt: Option<u32>,
+}
+
+/// Port expanders the daemon can drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpanderKind {
+    /// `mcp23008`: 8 pins, pull-ups
+    Mcp23008,
+    /// `mcp23017`: 16 pins, pull-ups
+    Mcp23017,
+    /// `pcf8574`: 8 pins, weak high outputs are the inputs
+    Pcf8574,
+    /// `pcf8575`: 16 pins of the same kind
+    Pcf8575,
+}
+
+impl ExpanderKind {
+    /// Pins it has.
+    pub fn pins(self) -> u8 {
+        match self {
+            Self::Mcp23008 | Self::Pcf8574 => 8,
+            Self::Mcp23017 | Self::Pcf8575 => 16,
+        }
+    }
+}
+
+/// A hook switch on a pin, which is pulled up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HookWiring {
-    /// offset in the chip
-    pub line: u32,
+    /// where it is
+    pub pin: Pin,
     /// level that means lifted
     pub lifted_high: bool,
     /// [ms]
@@ -69,10 +133,10 @@ pub struct HookWiring {
 /// Keys in rows and columns: columns are pulled up, the scanned row is driven low, the others float.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixWiring {
-    /// offsets in the chip, outputs
-    pub rows: Vec<u32>,
-    /// offsets in the chip, inputs
-    pub columns: Vec<u32>,
+    /// outputs
+    pub rows: Vec<Pin>,
+    /// inputs
+    pub columns: Vec<Pin>,
     /// keys row by row
     pub keys: Vec<Vec<Option<Key>>>,
     /// time between scans [ms]
@@ -81,13 +145,100 @@ pub struct MatrixWiring {
     pub debounce_ms: u32,
 }
 
-/// Where a lamp is.
+/// A rotary dial: one contact opens once per pulse, a second one is closed while the dial is off its rest.
 #[derive(Debug, Clone, PartialEq)]
-pub enum LampWiring {
-    /// offset in the chip
-    Line(u32),
+pub struct RotaryWiring {
+    /// the contact that pulses; pulled up, at rest closed to ground
+    pub pulse: Pin,
+    /// the contact that closes to ground while the dial turns; without it a pause ends the digit
+    pub off_normal: Option<Pin>,
+    /// settling time of both contacts [ms]; a pulse is open for about 60 ms and closed for about 40
+    pub debounce_ms: u32,
+    /// pause after the last pulse that ends a digit [ms]
+    pub pause_ms: u32,
+    /// what one pulse, two pulses, … ten pulses mean: mostly `1` to `9` and then `0`, elsewhere `0` first
+    pub digits: [char; 10],
+}
+
+/// What a lamp can shine in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Colour {
+    /// `red`
+    Red,
+    /// `green`
+    Green,
+    /// `amber`; a lamp with red and green shows both
+    Amber,
+    /// `blue`
+    Blue,
+    /// `white`
+    White,
+}
+
+/// A lamp: one light, or one per colour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LampWiring {
+    /// its lights, at least one; the colour is `None` in a lamp of one colour
+    pub lights: Vec<(Option<Colour>, LightWiring)>,
+}
+
+/// One light of a lamp.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LightWiring {
+    /// where it is
+    pub place: LightPlace,
+    /// how bright it is when lit [%], 1 to 100; 100 where the light can only be on or off
+    pub brightness: u8,
+    /// lit while the pin is low
+    pub active_low: bool,
+}
+
+/// Where a light is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LightPlace {
+    /// a pin
+    Pin(Pin),
     /// name under /sys/class/leds
     Led(String),
+    /// a channel of /sys/class/pwm
+    Pwm {
+        /// number of the pwmchip
+        chip: u32,
+        /// from 0
+        channel: u32,
+    },
+}
+
+/// A USB handset or headset with telephony keys (HID usage page 0x0B).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsbHandsetWiring {
+    /// vendor and product; `None` takes the first device that has a hook switch on the telephony page
+    pub usb: Option<(u16, u16)>,
+    /// whether its hook switch lifts the telephone's handset (a handset) or says that the headset is worn (a headset)
+    pub headset: bool,
+}
+
+/// How a plug in the headset jack is noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JackWiring {
+    /// a contact, with the level that means plugged
+    Pin {
+        /// where it is; pulled up
+        pin: Pin,
+        /// level that means plugged
+        plugged_high: bool,
+    },
+    /// a control of the sound card, such as `Headphone Jack`
+    Control(String),
+}
+
+/// The hardware watchdog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchdogWiring {
+    /// such as `/dev/watchdog0`
+    pub device: String,
+    /// seconds without a sign of life until the board restarts
+    pub timeout_s: u32,
 }
 
 /// The sound card.
@@ -107,13 +258,27 @@ pub struct AudioWiring {
     pub mixer_card: Option<String>,
     /// mixer controls per route, empty if none
     pub mixer: Vec<MixerSetting>,
+    /// routes with a device or a level of their own, each at most once
+    pub routes: Vec<RouteWiring>,
 }
 
 impl AudioWiring {
-    /// The same format on another ALSA PCM, used both ways (`--audio <pcm>`). The board's mixer settings are those of
-    /// the board's card and are left out.
+    /// The same format on another ALSA PCM, used both ways (`--audio <pcm>`). The board's mixer settings and routes are
+    /// those of the board's cards and are left out.
     pub fn on(&self, pcm: &str) -> Self {
-        Self { playback: pcm.to_owned(), capture: pcm.to_owned(), mixer_card: None, mixer: Vec::new(), ..self.clone() }
+        Self {
+            playback: pcm.to_owned(),
+            capture: pcm.to_owned(),
+            mixer_card: None,
+            mixer: Vec::new(),
+            routes: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// What the board says of a route.
+    pub fn route(&self, route: Route) -> Option<&RouteWiring> {
+        self.routes.iter().find(|wiring| wiring.route == route)
     }
 }
 
@@ -126,6 +291,20 @@ pub struct MixerSetting {
     pub control: String,
     /// [% of the control's range]; 0 also switches the control off
     pub percent: u8,
+}
+
+/// What is special on one route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteWiring {
+    /// which route
+    pub route: Route,
+    /// ALSA PCM names (playback, capture) where this route is on another card, such as a USB handset; the card may be
+    /// absent, and calls then use the board's own
+    pub pcm: Option<(String, String)>,
+    /// level of what is heard, in software [dB], -40 to 20
+    pub output_db: i8,
+    /// level of what is picked up, in software [dB], -40 to 20
+    pub input_db: i8,
 }
 
 /// Why a board file was refused: line and remedy.
@@ -186,9 +365,9 @@ mod tests {
     #[test]
     fn the_overlay_of_the_handset_board_makes_the_devices_its_file_names() {
         let wiring = handset();
-        assert!(OVERLAY.contains(&format!("label = \"{}\";", wiring.input_device.unwrap())));
+        assert!(OVERLAY.contains(&format!("label = \"{}\";", wiring.input_devices[0])));
         for (lamp, place) in &wiring.lamps {
-            let LampWiring::Led(led) = place else { continue };
+            let LightPlace::Led(led) = &place.lights[0].1.place else { continue };
             assert!(OVERLAY.contains(&format!("label = \"{led}\";")), "{lamp:?}");
         }
     }
@@ -198,11 +377,12 @@ mod tests {
         let wiring = handset();
         let matrix = wiring.matrix.unwrap();
         let mut drawn =
-            vec![(wiring.hook.unwrap().line, "hook switch".to_owned()), (wiring.bell.unwrap(), "bell".into())];
+            vec![(wiring.hook.unwrap().pin, "hook switch".to_owned()), (wiring.bell.unwrap(), "bell".into())];
         drawn.extend(wiring.keys.iter().map(|(key, line)| (*line, format!("{} key", key.name()))));
         drawn.extend((1..).zip(&matrix.rows).map(|(number, line)| (*line, format!("keypad row {number}"))));
         drawn.extend((1..).zip(&matrix.columns).map(|(number, line)| (*line, format!("keypad column {number}"))));
         for (line, what) in drawn {
+            let Pin::Line(line) = line else { continue };
             let pin = format!("GPIO{line} ");
             let row = PINS.lines().find(|row| row.contains(&pin)).unwrap_or_else(|| panic!("{pin} is not drawn"));
             let (left, right) = row.split_at(row.find(')').unwrap());

@@ -291,7 +291,7 @@ fn key_event(key: Key, down: bool) -> PanelEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use offhook_board::{HookWiring, LampWiring, LinesWiring, MatrixWiring};
+    use offhook_board::{HookWiring, LampWiring, LightPlace, LightWiring, LinesWiring, MatrixWiring, Pin};
 
     /// Wires in virtual time: what happens is a list of times, sleeping moves the clock.
     #[derive(Default)]
@@ -389,14 +389,18 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    fn light(place: LightPlace) -> LampWiring {
+        LampWiring { lights: vec![(None, LightWiring { place, brightness: 100, active_low: false })] }
+    }
+
     fn wiring() -> LinesWiring {
         LinesWiring {
-            hook: Some(HookWiring { line: 17, lifted_high: true, debounce_ms: 20 }),
-            keys: vec![(Key::Hold, 5), (Key::Mute, 6)],
+            hook: Some(HookWiring { pin: Pin::Line(17), lifted_high: true, debounce_ms: 20 }),
+            keys: vec![(Key::Hold, Pin::Line(5)), (Key::Mute, Pin::Line(6))],
             key_debounce_ms: 10,
             matrix: Some(MatrixWiring {
-                rows: vec![1, 2],
-                columns: vec![3, 4],
+                rows: vec![Pin::Line(1), Pin::Line(2)],
+                columns: vec![Pin::Line(3), Pin::Line(4)],
                 keys: vec![
                     vec![Some(Key::Digit('1')), Some(Key::Digit('2'))],
                     vec![Some(Key::Digit('4')), Some(Key::Digit('5'))],
@@ -404,7 +408,7 @@ mod tests {
                 scan_ms: 5,
                 debounce_ms: 10,
             }),
-            lamps: vec![(Lamp::Line(1), LampWiring::Line(20)), (Lamp::Message, LampWiring::Led("m".into()))],
+            lamps: vec![(Lamp::Line(1), light(LightPlace::Pin(Pin::Line(20)))), (Lamp::Message, light(LightPlace::Led("m".into())))],
             ..LinesWiring::default()
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
 use gpiocdev::Request;
 use gpiocdev::line::{Bias, Drive, EdgeDetection, EdgeKind, Value};
-use offhook_board::{HookWiring, LampWiring, LinesWiring, MatrixWiring};
+use offhook_board::{HookWiring, LampWiring, LightPlace, LinesWiring, MatrixWiring, Pin as BoardPin};
 use offhook_hal::matrix::{self, Closed};
 use offhook_hal::{Hook, PanelError, PanelEvent};
 
@@ -53,14 +53,15 @@ enum LampWire {
 
 impl LinuxWires {
     pub(super) fn open(wiring: &LinesWiring) -> Result<Self, PanelError> {
-        let hook = wiring.hook.as_ref().map(|hook| hook.line);
-        let keys: Vec<u32> = wiring.keys.iter().map(|(_, line)| *line).collect();
+        let hook = wiring.hook.as_ref().map(|hook| line(hook.pin)).transpose()?;
+        let keys: Vec<u32> = wiring.keys.iter().map(|(_, pin)| line(*pin)).collect::<Result<_, _>>()?;
         let input_lines: Vec<u32> = hook.iter().chain(&keys).copied().collect();
-        let lamp_lines = wiring.lamps.iter().filter_map(|(_, lamp)| match lamp {
-            LampWiring::Line(line) => Some(*line),
-            LampWiring::Led(_) => None,
+        let lamp_lines = wiring.lamps.iter().filter_map(|(_, lamp)| match place(lamp) {
+            Some(LightPlace::Pin(BoardPin::Line(line))) => Some(*line),
+            _ => None,
         });
-        let output_lines: Vec<u32> = lamp_lines.chain(wiring.bell).collect();
+        let bell = wiring.bell.map(line).transpose()?;
+        let output_lines: Vec<u32> = lamp_lines.chain(bell).collect();
         let uses_chip = !input_lines.is_empty() || !output_lines.is_empty() || wiring.matrix.is_some();
         let chip = if uses_chip { chip(&wiring.chip)? } else { PathBuf::new() };
 
@@ -81,13 +82,14 @@ impl LinuxWires {
             })?),
         };
         let matrix = wiring.matrix.as_ref().map(|wired| MatrixLines::open(&chip, wired)).transpose()?;
-        let lamps = wiring.lamps.iter().map(|(_, lamp)| match lamp {
-            LampWiring::Line(line) => Ok(LampWire::Line(*line)),
-            LampWiring::Led(name) => led(Path::new(LEDS), name),
+        let lamps = wiring.lamps.iter().map(|(_, lamp)| match place(lamp) {
+            Some(LightPlace::Pin(pin)) => line(*pin).map(LampWire::Line),
+            Some(LightPlace::Led(name)) => led(Path::new(LEDS), name),
+            _ => Err(unsupported()),
         });
         let lamps = lamps.collect::<Result<_, _>>()?;
         let mut waiting = VecDeque::new();
-        let device = match &wiring.input_device {
+        let device = match wiring.input_devices.first() {
             Some(name) => {
                 let device = input_device(name)?;
                 initial(&device, wiring.hook.as_ref(), &mut waiting);
@@ -95,7 +97,7 @@ impl LinuxWires {
             }
             None => None,
         };
-        Ok(Self { inputs, hook, keys, matrix, outputs, lamps, bell: wiring.bell, device, waiting, readable: true })
+        Ok(Self { inputs, hook, keys, matrix, outputs, lamps, bell, device, waiting, readable: true })
     }
 
     /// Descriptors worth polling now.
@@ -251,20 +253,37 @@ impl Wires for LinuxWires {
     }
 }
 
+fn place(lamp: &LampWiring) -> Option<&LightPlace> {
+    lamp.lights.first().map(|(_, light)| &light.place)
+}
+
+fn line(pin: BoardPin) -> Result<u32, PanelError> {
+    match pin {
+        BoardPin::Line(line) => Ok(line),
+        BoardPin::Expander { .. } => Err(unsupported()),
+    }
+}
+
+fn unsupported() -> PanelError {
+    PanelError::Device("board.toml".to_owned(), "names something this driver does not drive".to_owned())
+}
+
 impl MatrixLines {
     fn open(chip: &Path, wired: &MatrixWiring) -> Result<Self, PanelError> {
+        let row_lines: Vec<u32> = wired.rows.iter().map(|pin| line(*pin)).collect::<Result<_, _>>()?;
+        let column_lines: Vec<u32> = wired.columns.iter().map(|pin| line(*pin)).collect::<Result<_, _>>()?;
         // Active means let go: an open-drain line that is high floats.
         let rows = request(chip, "rows of the matrix", |builder| {
-            builder.with_lines(&wired.rows).with_drive(Drive::OpenDrain).as_output(Value::Active);
+            builder.with_lines(&row_lines).with_drive(Drive::OpenDrain).as_output(Value::Active);
         })?;
         let columns = request(chip, "columns of the matrix", |builder| {
             builder
-                .with_lines(&wired.columns)
+                .with_lines(&column_lines)
                 .as_input()
                 .with_bias(Bias::PullUp)
                 .with_edge_detection(EdgeDetection::BothEdges);
         })?;
-        Ok(Self { rows, columns, row_lines: wired.rows.clone(), column_lines: wired.columns.clone(), resting: false })
+        Ok(Self { rows, columns, row_lines, column_lines, resting: false })
     }
 
     fn scan(&mut self) -> Result<Closed, PanelError> {
