@@ -559,7 +559,7 @@ percent = 80
         assert!(lines.keys.contains(&(Key::VolumeUp, Pin::Line(6))));
         assert!(lines.keys.contains(&(Key::Lamp(2), Pin::Line(7))));
         assert_eq!(lines.lamps.len(), 2);
-                        assert_eq!(lines.bell, Some(Pin::Line(9)));
+        assert_eq!(lines.bell, Some(Pin::Line(9)));
         assert_eq!(board.audio.mixer[0].percent, 80);
     }
 

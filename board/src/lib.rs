@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod file;
+pub mod machine;
 
 use offhook_hal::{Key, Lamp, Pattern, Route};
 
