@@ -1,15 +1,13 @@
 //! Time of day, if it is known. A board without a clock battery starts in 1970 or at the date of its image; until the
 //! network has told the time, the date is better absent than wrong.
 
-use std::time::{Duration, SystemTime};
+use crate::build_info;
+use std::time::SystemTime;
 
-/// 2026-01-01T00:00:00Z [s since 1970]: no correct clock shows an earlier date.
-const PLAUSIBLE: Duration = Duration::from_secs(1_767_225_600);
-
-/// The date, or `None` while the system clock has evidently not been set.
+/// The date, or `None` while the system clock has evidently not been set: it shows a time before this binary was made.
 pub fn wall() -> Option<SystemTime> {
     let now = SystemTime::now();
-    (now >= SystemTime::UNIX_EPOCH + PLAUSIBLE).then_some(now)
+    (now >= build_info::date()).then_some(now)
 }
 
 /// Random octets of the operating system.

@@ -2,10 +2,13 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod build_info;
 pub mod clock;
 pub mod fetch;
 pub mod flows;
+pub mod log;
 pub mod resolve;
 pub mod rtp_sockets;
 pub mod serve;
 pub mod store;
+pub mod supervisor;

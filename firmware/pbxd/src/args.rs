@@ -62,7 +62,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
                     .map_err(|_| "--log takes error, warn, info, debug or trace")?;
             }
             Long("help") | Short('h') => return Ok(Parsed::Print(HELP.into())),
-            Long("version") => return Ok(Parsed::Print(format!("pbxd {}\n", env!("CARGO_PKG_VERSION")))),
+            Long("version") => {
+                let version = offhook_net::build_info::version("pbxd", env!("CARGO_PKG_VERSION"));
+                return Ok(Parsed::Print(format!("{version}\n")));
+            }
             other => return Err(other.unexpected().to_string()),
         }
     }

@@ -5,6 +5,7 @@ use crate::media::{self, Media};
 use offhook_net::flows::{FlowEvent, Flows};
 use offhook_net::rtp_sockets::Pair;
 use offhook_net::store::{Folder, Store, StoreThread};
+use offhook_net::supervisor::Supervisor;
 use offhook_net::{clock, serve};
 use offhook_pbx::{HttpId, HttpRequest, Input, MediaId, Now, Output, Pbx, PbxConfig};
 use offhook_sip::{FlowId, Transport};
@@ -30,6 +31,7 @@ fn now() -> Now {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), String> {
+    let supervisor = Supervisor::from_environment();
     let state = args.state.display();
     let folder = Folder::open(&args.state)
         .map_err(|error| format!("cannot use the state folder {state}: {error}; name another one with --state"))?;
@@ -76,13 +78,17 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
 
     world.handle(Input::Start);
     print_line("ready");
+    supervisor.ready(&format!("SIP at {sip}, provisioning at http://{http}"));
+    // A loop that hangs sends no signs of life; there is no other thread to watch.
+    let mut alive = supervisor.watchdog.map(|limit| tokio::time::interval(limit / 3));
     let mut next_http = 0;
     while !world.stopped {
         let timeout = world.timeout.into_iter().chain(world.media.due()).min();
         tokio::select! {
             biased;
-            _ = terminate.recv() => world.handle(Input::Stop),
-            _ = interrupt.recv() => world.handle(Input::Stop),
+            _ = terminate.recv() => world.stop(&supervisor),
+            _ = interrupt.recv() => world.stop(&supervisor),
+            () = tick(alive.as_mut()) => supervisor.alive(),
             Some(event) = flows_in.recv() => world.flow(&event),
             Some(request) = requests_in.recv() => {
                 next_http += 1;
@@ -108,7 +114,19 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
+async fn tick(interval: Option<&mut tokio::time::Interval>) {
+    match interval {
+        Some(interval) => drop(interval.tick().await),
+        None => std::future::pending().await,
+    }
+}
+
 impl World {
+    fn stop(&mut self, supervisor: &Supervisor) {
+        supervisor.stopping();
+        self.handle(Input::Stop);
+    }
+
     fn flow(&mut self, event: &FlowEvent) {
         self.handle(Input::Sip(event.as_input()));
     }
