@@ -1,5 +1,10 @@
 //! Sound in and out: the routes, the format of a period, and the trait of a sound device.
-//! Mono, 16 bit, one rate for both directions; whatever the device really does is the driver's business.
+//! Mono, 16 bit, one rate for both directions; whatever the device really does is the driver's business. The pure parts
+//! of such drivers are here too: [`resampler`], [`drift`] between two clocks, [`gain`].
+
+pub mod drift;
+pub mod gain;
+pub mod resampler;
 
 use std::time::{Duration, Instant};
 
