@@ -1,10 +1,14 @@
 //! Sound in and out: the routes, the format of a period, and the trait of a sound device.
 //! Mono, 16 bit, one rate for both directions; whatever the device really does is the driver's business. The pure parts
-//! of such drivers are here too: [`resampler`], [`drift`] between two clocks, [`gain`].
+//! of such drivers are here too: [`terms`] agreed with a card, [`resampler`], [`drift`] between two clocks, [`gain`],
+//! [`routing`] between cards, and the [`loop_test`].
 
 pub mod drift;
 pub mod gain;
+pub mod loop_test;
 pub mod resampler;
+pub mod routing;
+pub mod terms;
 
 use std::time::{Duration, Instant};
 
