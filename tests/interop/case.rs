@@ -75,6 +75,7 @@ pub(crate) enum Verdict {
 }
 
 /// What a case has at hand.
+#[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) folder: PathBuf,
     groups: Arc<Groups>,
@@ -114,7 +115,12 @@ impl Case {
     }
 }
 
-pub(crate) fn run(name: &'static str, run: fn(&Case) -> Outcome, needs: &[Tool], limit: Duration) -> Verdict {
+pub(crate) fn run(
+    name: &str,
+    run: impl FnOnce(&Case) -> Outcome + Send + 'static,
+    needs: &[Tool],
+    limit: Duration,
+) -> Verdict {
     if let Some(why) = needs.iter().find_map(|tool| tool.absent()) {
         return Verdict::Skipped(why);
     }

@@ -1,0 +1,217 @@
+//! Hardware in the loop: whole boards, booted from the image that is flashed, with the rig as hand, ear, network and PBX.
+//!
+//! `hil [--board uml|qemu-virt] [filter]...` runs the cases whose names contain a filter; `--list` names them, `--images <folder>`
+//! says where `image/build` put its work (default `target/image`). A case's name begins with its board: `uml/boots`. Each
+//! has its own folder, its own network and a time limit; the folder of a failed case is kept, with the serial line and every
+//! log in it. A case whose software or image is absent is skipped by name, never passed. `tests/hil/run` builds what is needed.
+// A harness speaks to a person who reads a failure: it may panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[allow(dead_code)]
+#[path = "../interop/account.rs"]
+mod account;
+#[allow(dead_code)]
+#[path = "../interop/case.rs"]
+mod case;
+#[allow(dead_code)]
+#[path = "../interop/http.rs"]
+mod http;
+#[allow(dead_code)]
+#[path = "../interop/offhook.rs"]
+mod offhook;
+#[allow(dead_code)]
+#[path = "../interop/pbxd.rs"]
+mod pbxd;
+#[path = "../interop/ports.rs"]
+mod ports;
+#[allow(dead_code)]
+#[path = "../interop/process.rs"]
+mod process;
+#[path = "../interop/reaper.rs"]
+mod reaper;
+#[allow(dead_code)]
+#[path = "../interop/sound.rs"]
+mod sound;
+#[allow(dead_code)]
+#[path = "../interop/wait.rs"]
+mod wait;
+
+mod boards;
+mod cases;
+mod dhcp;
+mod disk;
+mod env;
+mod hand;
+mod machine;
+mod network;
+mod ntp;
+mod qemu;
+mod uml;
+
+use boards::Kind;
+use case::{Case, Outcome, Tool, Verdict};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Boards that run side by side when nothing is measured.
+const WORKERS: usize = 2;
+
+/// One entry of the suite; it runs once on each of its boards.
+#[derive(Clone)]
+struct Entry {
+    name: &'static str,
+    run: fn(&Case, Kind) -> Outcome,
+    boards: &'static [Kind],
+    needs: &'static [Tool],
+    /// Measures sound or time, so nothing else may run beside it.
+    alone: bool,
+    /// How long it may take on a fast board; QEMU gets three times that.
+    limit: Duration,
+}
+
+/// An entry on one board.
+struct Run<'a> {
+    entry: &'a Entry,
+    kind: Kind,
+    name: String,
+}
+
+struct Options {
+    boards: Vec<Kind>,
+    list: bool,
+    filters: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if args.first().is_some_and(|arg| arg == reaper::ARGUMENT) {
+        reaper::run();
+        return ExitCode::SUCCESS;
+    }
+    let options = match parse(&args) {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("hil: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    let all = cases::all();
+    let runs: Vec<Run> = runs(&all, &options);
+    if options.list {
+        runs.iter().for_each(|run| say(&run.name));
+        return ExitCode::SUCCESS;
+    }
+    if let Err(why) = privileges(&args) {
+        eprintln!("hil: {why}");
+        return ExitCode::from(2);
+    }
+    reaper::start();
+    let (together, alone): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| !run.entry.alone);
+    let count = Mutex::new([0_usize; 3]);
+    for (runs, workers) in [(together, WORKERS), (alone, 1)] {
+        let queue = Mutex::new(runs.into_iter());
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    loop {
+                        let Some(run) = queue.lock().unwrap().next() else { return };
+                        let at = report(&run);
+                        count.lock().unwrap()[at] += 1;
+                    }
+                });
+            }
+        });
+    }
+    let [passed, failed, skipped] = count.into_inner().unwrap();
+    say(&format!("hil: {passed} passed, {failed} failed, {skipped} skipped"));
+    if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn parse(args: &[String]) -> Outcome<Options> {
+    let mut options = Options { boards: Kind::ALL.to_vec(), list: false, filters: Vec::new() };
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--list" => options.list = true,
+            "--board" => {
+                let name = value()?;
+                let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+                let names = Kind::ALL.map(Kind::name).join(", ");
+                options.boards = vec![kind.ok_or_else(|| format!("--board {name}? there are {names}"))?];
+            }
+            "--images" => {
+                let folder = PathBuf::from(value()?);
+                let _ = boards::IMAGES.set(folder);
+            }
+            _ if arg.starts_with('-') => return Err(format!("{arg}? there are --list, --board, --images")),
+            filter => options.filters.push(filter.to_owned()),
+        }
+    }
+    Ok(options)
+}
+
+fn runs<'a>(all: &'a [Entry], options: &Options) -> Vec<Run<'a>> {
+    let each = options.boards.iter().flat_map(|&kind| {
+        let on = all.iter().filter(move |entry| entry.boards.contains(&kind));
+        on.map(move |entry| Run { entry, kind, name: format!("{}/{}", kind.name(), entry.name) })
+    });
+    let filters = &options.filters;
+    each.filter(|run| filters.is_empty() || filters.iter().any(|filter| run.name.contains(filter.as_str()))).collect()
+}
+
+/// Boards need networks of their own: root has the right to make them, everybody else is root in a namespace of users.
+fn privileges(args: &[String]) -> Outcome {
+    const MARK: &str = "OFFHOOK_HIL_NAMESPACE";
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    if std::env::var_os(MARK).is_some() {
+        return Err("no rights in a namespace of users; run as root".into());
+    }
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let error = Command::new("unshare").args(["--map-root-user", "--net"]).arg(own).args(args).env(MARK, "1").exec();
+    Err(format!("unshare: {error}; apt install util-linux, or run as root"))
+}
+
+/// One line for whoever watches; nobody watching is no failure.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Runs one case and says how it went; 0 passed, 1 failed, 2 skipped.
+fn report(run: &Run) -> usize {
+    let (entry, kind, name) = (run.entry, run.kind, &run.name);
+    let begin = Instant::now();
+    let image = kind.image().join("disk.img");
+    let verdict = if image.is_file() {
+        let limit = if kind == Kind::QemuVirt { entry.limit * 3 } else { entry.limit };
+        let on_board = entry.run;
+        case::run(&name.replace('/', "-"), move |case| on_board(case, kind), entry.needs, limit)
+    } else {
+        Verdict::Skipped(format!("no {}; image/build {} makes it", image.display(), kind.name()))
+    };
+    let seconds = begin.elapsed().as_secs_f64();
+    match verdict {
+        Verdict::Passed => {
+            say(&format!("ok {name} ({seconds:.1} s)"));
+            0
+        }
+        Verdict::Failed(why, folder) => {
+            say(&format!("FAILED {name}: {why}\n  after {seconds:.1} s; logs: {}", folder.display()));
+            1
+        }
+        Verdict::Skipped(why) => {
+            say(&format!("skipped {name}: {why}"));
+            if let Some(path) = std::env::var_os("OFFHOOK_SKIPPED") {
+                let file = std::fs::File::options().create(true).append(true).open(path);
+                let _ = file.and_then(|mut file| writeln!(file, "hil {name}: {why}"));
+            }
+            2
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The network of one board: a namespace with a bridge that is the rig, 10.0.2.2, and a tap device that is the board's
+//! cable. Every case, and every board of a case that runs several at once, has its own, so addresses never differ.
+//!
+//! A namespace belongs to a thread and is passed on to the threads and processes that it starts. `Network::start` moves the
+//! thread that calls it; whatever is to reach the board (a PBX, a peer, a second phone) must be started from there.
+
+use crate::case::Outcome;
+use crate::dhcp::{self, Pool};
+use crate::disk::output;
+use crate::ntp;
+use rustix::thread::{UnshareFlags, unshare_unsafe};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The rig: PBX, peers, provisioning, time.
+pub(crate) const RIG: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+pub(crate) const BOARD: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+/// The board's hardware address, locally administered.
+pub(crate) const MAC: &str = "52:54:00:0f:f0:01";
+/// The board's cable: what an emulator opens.
+pub(crate) const TAP: &str = "tap0";
+
+#[derive(Debug)]
+pub(crate) struct Network {
+    go_on: Arc<AtomicBool>,
+}
+
+impl Network {
+    /// A network of its own for the calling thread and whatever it starts from now on.
+    pub(crate) fn start() -> Outcome<Self> {
+        own_namespace()?;
+        let address = format!("{RIG}/24");
+        let commands: [&[&str]; 7] = [
+            &["link", "set", "lo", "up"],
+            &["link", "add", "lan", "type", "bridge"],
+            &["address", "add", &address, "broadcast", "+", "dev", "lan"],
+            &["link", "set", "lan", "up"],
+            &["tuntap", "add", TAP, "mode", "tap"],
+            &["link", "set", TAP, "master", "lan", "up"],
+            // A peer notices a pulled cable by silence only, as if it were in another building.
+            &["neighbour", "add", &BOARD.to_string(), "lladdr", MAC, "dev", "lan"],
+        ];
+        for arguments in commands {
+            ip(arguments)?;
+        }
+        let go_on = Arc::new(AtomicBool::new(true));
+        let pool = Pool {
+            server: RIG,
+            board: BOARD,
+            mask: Ipv4Addr::new(255, 255, 255, 0),
+            broadcast: Ipv4Addr::new(10, 0, 2, 255),
+        };
+        let socket = server(67)?;
+        socket.set_broadcast(true).map_err(|error| error.to_string())?;
+        let on = Arc::clone(&go_on);
+        std::thread::spawn(move || dhcp::serve(&socket, pool, || on.load(Ordering::Relaxed)));
+        let socket = server(123)?;
+        let on = Arc::clone(&go_on);
+        std::thread::spawn(move || ntp::serve(&socket, || on.load(Ordering::Relaxed)));
+        Ok(Self { go_on })
+    }
+
+    /// Pulls the cable: nothing arrives on either side, and nobody is told.
+    pub(crate) fn unplug(&self) -> Outcome {
+        ip(&["link", "set", TAP, "down"])
+    }
+
+    pub(crate) fn plug(&self) -> Outcome {
+        ip(&["link", "set", TAP, "up"])
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.go_on.store(false, Ordering::Relaxed);
+    }
+}
+
+fn ip(arguments: &[&str]) -> Outcome {
+    output(Command::new("ip").args(arguments)).map(drop)
+}
+
+/// A socket that wakes up to see whether it is still needed.
+fn server(port: u16) -> Outcome<UdpSocket> {
+    let text = |error: std::io::Error| format!("port {port} of the board's network: {error}");
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).map_err(text)?;
+    socket.set_read_timeout(Some(Duration::from_millis(200))).map_err(text)?;
+    Ok(socket)
+}
+
+#[allow(unsafe_code)]
+fn own_namespace() -> Outcome {
+    // SAFETY: only an unshared table of descriptors (FILES) is unsafe, and that is not asked for.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNET) }
+        .map_err(|error| format!("no network namespace of its own: {error}; run as root or allow user namespaces"))
+}
