@@ -1,0 +1,274 @@
+//! What the hand is wired to: a file per bench, as `../wiring/*.toml` show. Nonsense is refused with its place.
+
+use crate::request::Outcome;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The simulated panel of the emulated boards.
+pub(crate) const SIM: &str = include_str!("../../wiring/sim.toml");
+/// The lamp that is the bell, for the comparison with board files.
+#[cfg(test)]
+pub(crate) const BELL: &str = "bell";
+
+/// How contacts and lamps are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BackEnd {
+    /// a gpio-sim chip in the same machine
+    Sim,
+    /// GPIO outputs that close contacts, inputs that see lamps
+    Lines,
+}
+
+/// A level of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    Low,
+    High,
+}
+
+/// A line, and the level at which its contact is made (or its lamp lit).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Line {
+    /// path or label of the chip
+    pub(crate) chip: String,
+    pub(crate) offset: u32,
+    pub(crate) active: Level,
+}
+
+impl Line {
+    /// The level for a contact that is made or not.
+    pub(crate) fn is_high(&self, active: bool) -> bool {
+        active == (self.active == Level::High)
+    }
+}
+
+/// A rotary dial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rotary {
+    /// active while the pulsing contact is open
+    pub(crate) pulse: Line,
+    /// active while the dial is off its rest
+    pub(crate) off_normal: Option<Line>,
+}
+
+/// Where sound goes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sound {
+    /// ALSA PCM that hears the phone
+    pub(crate) ear: String,
+    /// ALSA PCM that speaks into its microphone
+    pub(crate) mouth: String,
+}
+
+/// A wiring file, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wiring {
+    pub(crate) back_end: BackEnd,
+    /// the chip of lines that name none
+    pub(crate) chip: String,
+    /// how many lines a chip that is made gets
+    pub(crate) lines: u32,
+    pub(crate) hook: Option<Line>,
+    pub(crate) keys: BTreeMap<String, Line>,
+    pub(crate) lamps: BTreeMap<String, Line>,
+    pub(crate) rotary: Option<Rotary>,
+    pub(crate) sound: Option<Sound>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    back_end: BackEnd,
+    chip: String,
+    #[serde(default = "usual_lines")]
+    lines: u32,
+    hook: Option<Entry>,
+    #[serde(default)]
+    keys: BTreeMap<String, Entry>,
+    #[serde(default)]
+    lamps: BTreeMap<String, Entry>,
+    rotary: Option<RotaryEntry>,
+    sound: Option<Sound>,
+}
+
+fn usual_lines() -> u32 {
+    32
+}
+
+/// A line: its number alone, or with chip and level; the level has the name of what it means.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Number(u32),
+    #[serde(rename_all = "lowercase")]
+    Full(Full),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Full {
+    line: u32,
+    chip: Option<String>,
+    #[serde(alias = "lifted", alias = "closed", alias = "lit", alias = "open")]
+    active: Option<Level>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RotaryEntry {
+    pulse: Entry,
+    off_normal: Option<Entry>,
+}
+
+impl Wiring {
+    /// Reads a wiring file's text.
+    ///
+    /// # Errors
+    /// The line and what is wrong there, or which line of a chip is used twice.
+    pub(crate) fn parse(text: &str) -> Outcome<Self> {
+        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        let chip = file.chip;
+        let line = |entry: Entry, usual: Level| match entry {
+            Entry::Number(offset) => Line { chip: chip.clone(), offset, active: usual },
+            Entry::Full(full) => Line {
+                chip: full.chip.unwrap_or_else(|| chip.clone()),
+                offset: full.line,
+                active: full.active.unwrap_or(usual),
+            },
+        };
+        let all = |entries: BTreeMap<String, Entry>, usual| -> BTreeMap<String, Line> {
+            entries.into_iter().map(|(name, entry)| (name, line(entry, usual))).collect()
+        };
+        // In the simulation a contact closes to ground; outside a relay closes it, and most are driven high.
+        let closed = if file.back_end == BackEnd::Sim { Level::Low } else { Level::High };
+        let wiring = Self {
+            back_end: file.back_end,
+            lines: file.lines,
+            hook: file.hook.map(|entry| line(entry, closed)),
+            keys: all(file.keys, closed),
+            lamps: all(file.lamps, Level::High),
+            rotary: file.rotary.map(|entry| Rotary {
+                pulse: line(entry.pulse, Level::High),
+                off_normal: entry.off_normal.map(|entry| line(entry, closed)),
+            }),
+            sound: file.sound,
+            chip,
+        };
+        wiring.check()?;
+        Ok(wiring)
+    }
+
+    fn check(&self) -> Outcome<()> {
+        let mut used = BTreeMap::new();
+        for (name, line) in self.named() {
+            if let Some(other) = used.insert((&line.chip, line.offset), name.clone()) {
+                return Err(format!(
+                    "line {} of {:?} is {other} and {name}; give one of them another",
+                    line.offset, line.chip
+                ));
+            }
+            if self.back_end == BackEnd::Sim && (line.chip != self.chip || line.offset >= self.lines) {
+                return Err(format!(
+                    "{name}: line {} of {:?} is not on the simulated chip ({:?}, {} lines)",
+                    line.offset, line.chip, self.chip, self.lines
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every line with what it is.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (String, &Line)> {
+        let contacts = self.contacts().map(|(name, line)| (name, line));
+        contacts.chain(self.lamps.iter().map(|(name, line)| (format!("lamp {name}"), line)))
+    }
+
+    /// Every line that the hand drives.
+    pub(crate) fn contacts(&self) -> impl Iterator<Item = (String, &Line)> {
+        let hook = self.hook.iter().map(|line| ("hook".to_owned(), line));
+        let keys = self.keys.iter().map(|(name, line)| (format!("key {name}"), line));
+        let rotary = self.rotary.iter().flat_map(|rotary| {
+            [
+                ("rotary pulse".to_owned(), Some(&rotary.pulse)),
+                ("rotary off_normal".to_owned(), rotary.off_normal.as_ref()),
+            ]
+        });
+        hook.chain(keys).chain(rotary.filter_map(|(name, line)| Some((name, line?))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use offhook_board::{Board, LightPlace, PanelWiring, Pin};
+
+    #[test]
+    fn every_example_is_understood() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../wiring");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                Wiring::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                count += 1;
+            }
+        }
+        assert!(count >= 2, "{count} examples");
+    }
+
+    #[test]
+    fn the_simulated_panel_is_that_of_the_emulated_boards() {
+        let ours = Wiring::parse(SIM).unwrap();
+        let line = |pin: Pin| match pin {
+            Pin::Line(line) => line,
+            Pin::Expander { .. } => panic!("an expander in the simulation"),
+        };
+        for folder in ["qemu-virt", "uml"] {
+            let path = format!("{}/../../../board/{folder}/board.toml", env!("CARGO_MANIFEST_DIR"));
+            let Ok(text) = std::fs::read_to_string(&path) else { panic!("{path} is not there") };
+            let board = Board::parse(&text).unwrap();
+            let PanelWiring::Lines(theirs) = board.panel else { panic!("{folder} has no lines") };
+            assert_eq!(theirs.chip, ours.chip);
+            let hook = theirs.hook.unwrap();
+            let mine = ours.hook.clone().unwrap();
+            assert_eq!((line(hook.pin), hook.lifted_high), (mine.offset, mine.is_high(true)));
+            for (key, pin) in theirs.keys {
+                let mine = ours.keys.get(&key.name()).unwrap_or_else(|| panic!("{folder}: no key {}", key.name()));
+                assert_eq!((line(pin), Level::Low), (mine.offset, mine.active), "{}", key.name());
+            }
+            for (lamp, place) in theirs.lamps {
+                let LightPlace::Pin(pin) = place.lights[0].1.place else { continue };
+                let mine = ours.lamps.get(&lamp.name()).unwrap_or_else(|| panic!("{folder}: no lamp {}", lamp.name()));
+                assert_eq!(line(pin), mine.offset, "{}", lamp.name());
+            }
+            assert_eq!(theirs.bell.map(line), ours.lamps.get(BELL).map(|mine| mine.offset));
+        }
+    }
+
+    #[test]
+    fn a_line_used_twice_is_refused() {
+        let text = "back_end = \"lines\"\nchip = \"x\"\n[keys]\n1 = 4\n2 = { line = 4, chip = \"x\" }\n";
+        assert!(Wiring::parse(text).unwrap_err().contains("key 1 and key 2"));
+        assert!(Wiring::parse(&text.replace("chip = \"x\" }", "chip = \"y\" }")).is_ok());
+    }
+
+    #[test]
+    fn levels_have_the_name_of_what_they_mean() {
+        let text = "back_end = \"lines\"\nchip = \"x\"\nhook = { line = 1, lifted = \"low\" }\n[lamps]\nline1 = { line = 2, lit = \"low\" }\n";
+        let wiring = Wiring::parse(text).unwrap();
+        assert!(!wiring.hook.unwrap().is_high(true));
+        assert!(wiring.lamps["line1"].is_high(false));
+    }
+
+    #[test]
+    fn a_simulated_line_beyond_the_chip_and_unknown_words_are_refused() {
+        assert!(Wiring::parse("back_end = \"sim\"\nchip = \"x\"\nhook = 32\n").unwrap_err().contains("hook"));
+        assert!(Wiring::parse("back_end = \"sim\"\nchip = \"x\"\nhok = 3\n").unwrap_err().contains("hok"));
+        assert!(Wiring::parse("back_end = \"hands\"\nchip = \"x\"\n").is_err());
+    }
+}
