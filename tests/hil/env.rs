@@ -34,6 +34,10 @@ impl Env {
         self.get(&format!("BOOT_{slot}_LEFT")).and_then(|text| u32::from_str_radix(text, 16).ok()).unwrap_or(0)
     }
 
+    pub(crate) fn set_left(&mut self, slot: &str, attempts: u32) {
+        self.set(&format!("BOOT_{slot}_LEFT"), format!("{attempts:x}"));
+    }
+
     fn from_octets(octets: &[u8]) -> Option<Self> {
         let (sum, rest) = octets.split_first_chunk::<4>()?;
         if u32::from_le_bytes(*sum) != crc32(rest) {
