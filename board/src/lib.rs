@@ -6,6 +6,7 @@
 //! daemon's part; the boards of this repository that a daemon carries inside are in [`Board::built_in`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod codec;
 mod file;
 pub mod machine;
 
@@ -111,6 +112,16 @@ pub enum ExpanderKind {
 }
 
 impl ExpanderKind {
+    /// `mcp23008`, `mcp23017`, `pcf8574`, `pcf8575`
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mcp23008 => "mcp23008",
+            Self::Mcp23017 => "mcp23017",
+            Self::Pcf8574 => "pcf8574",
+            Self::Pcf8575 => "pcf8575",
+        }
+    }
+
     /// Pins it has.
     pub fn pins(self) -> u8 {
         match self {
@@ -174,6 +185,19 @@ pub enum Colour {
     Blue,
     /// `white`
     White,
+}
+
+impl Colour {
+    /// `red`, `green`, `amber`, `blue`, `white`
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Red => "red",
+            Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Blue => "blue",
+            Self::White => "white",
+        }
+    }
 }
 
 /// A lamp: one light, or one per colour.
@@ -325,9 +349,16 @@ impl std::fmt::Display for BoardError {
 
 impl std::error::Error for BoardError {}
 
-/// The boards of this repository that need no file beside the daemon.
-const BUILT_IN: [(&str, &str); 2] =
-    [("laptop", include_str!("../laptop/board.toml")), ("rpi4-handset", include_str!("../rpi4-handset/board.toml"))];
+/// The boards of this repository, compiled in so that the daemon needs no file beside it.
+const BUILT_IN: [(&str, &str); 7] = [
+    ("laptop", include_str!("../laptop/board.toml")),
+    ("usb-handset", include_str!("../usb-handset/board.toml")),
+    ("rpi4-handset", include_str!("../rpi4-handset/board.toml")),
+    ("rpi3-handset", include_str!("../rpi3-handset/board.toml")),
+    ("rpi-zero2w-handset", include_str!("../rpi-zero2w-handset/board.toml")),
+    ("qemu-virt", include_str!("../qemu-virt/board.toml")),
+    ("uml", include_str!("../uml/board.toml")),
+];
 
 impl Board {
     /// Reads the text of a `board.toml`.
@@ -353,45 +384,6 @@ impl Board {
 mod tests {
     use super::*;
 
-    const OVERLAY: &str = include_str!("../rpi4-handset/overlay.dts");
-    const PINS: &str = include_str!("../rpi4-handset/pins.md");
-
-    fn handset() -> LinesWiring {
-        match Board::parse(Board::built_in("rpi4-handset").unwrap()).unwrap().panel {
-            PanelWiring::Lines(lines) => lines,
-            PanelWiring::Keyboard => panic!("no lines"),
-        }
-    }
-
-    #[test]
-    fn the_overlay_of_the_handset_board_makes_the_devices_its_file_names() {
-        let wiring = handset();
-        assert!(OVERLAY.contains(&format!("label = \"{}\";", wiring.input_devices[0])));
-        for (lamp, place) in &wiring.lamps {
-            let LightPlace::Led(led) = &place.lights[0].1.place else { continue };
-            assert!(OVERLAY.contains(&format!("label = \"{led}\";")), "{lamp:?}");
-        }
-    }
-
-    #[test]
-    fn the_drawing_of_the_handset_board_says_what_every_line_is() {
-        let wiring = handset();
-        let matrix = wiring.matrix.unwrap();
-        let mut drawn =
-            vec![(wiring.hook.unwrap().pin, "hook switch".to_owned()), (wiring.bell.unwrap(), "bell".into())];
-        drawn.extend(wiring.keys.iter().map(|(key, line)| (*line, format!("{} key", key.name()))));
-        drawn.extend((1..).zip(&matrix.rows).map(|(number, line)| (*line, format!("keypad row {number}"))));
-        drawn.extend((1..).zip(&matrix.columns).map(|(number, line)| (*line, format!("keypad column {number}"))));
-        for (line, what) in drawn {
-            let Pin::Line(line) = line else { continue };
-            let pin = format!("GPIO{line} ");
-            let row = PINS.lines().find(|row| row.contains(&pin)).unwrap_or_else(|| panic!("{pin} is not drawn"));
-            let (left, right) = row.split_at(row.find(')').unwrap());
-            let side = if left.contains(&pin) { left } else { right };
-            assert!(side.contains(&what), "{pin}: {what} is not in {side}");
-        }
-    }
-
     #[test]
     fn another_pcm_takes_the_format_along_and_leaves_the_mixer_behind() {
         let audio = Board::parse(Board::built_in("rpi4-handset").unwrap()).unwrap().audio;
@@ -399,5 +391,24 @@ mod tests {
         assert_eq!((other.playback.as_str(), other.capture.as_str()), ("default", "default"));
         assert_eq!((other.rate, other.period, other.periods), (audio.rate, audio.period, audio.periods));
         assert!(other.mixer.is_empty() && other.mixer_card.is_none() && !audio.mixer.is_empty());
+    }
+
+    #[test]
+    fn the_boards_inside_are_good_and_bear_their_own_name() {
+        for name in Board::built_in_names() {
+            let board = Board::parse(Board::built_in(name).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(board.name, name);
+        }
+        assert_eq!(Board::built_in("toaster"), None);
+        let laptop = Board::parse(Board::built_in("laptop").unwrap()).unwrap();
+        assert_eq!(laptop.panel, PanelWiring::Keyboard);
+        assert_eq!(laptop.audio.playback, "default");
+    }
+
+    #[test]
+    fn the_emulated_boards_have_the_same_wiring() {
+        let board = |name| Board::parse(Board::built_in(name).unwrap()).unwrap();
+        let (virt, uml) = (board("qemu-virt"), board("uml"));
+        assert_eq!((virt.panel, virt.audio, virt.lamp_keys), (uml.panel, uml.audio, uml.lamp_keys));
     }
 }
