@@ -3,8 +3,7 @@
 //! [`scan`] drives one row low after the other and reads the columns (pulled up): which crossings are closed. What it
 //! does not know is whether all of them are pressed: with three keys in the corners of a rectangle, current finds a way
 //! to the fourth (a *ghost*). [`KeyMatrix`] takes scans and gives key events: debounced; a crossing that may be a ghost
-//! stays as it was until the scan is clear again; a key that is held so long that it must be stuck is released and
-//! ignored until it really opens, because a stuck key must not hold the line for ever.
+//! stays as it was until the scan is clear again. Keys that are stuck are [`HeldKeys`](crate::held::HeldKeys)' matter.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,8 +15,6 @@ use crate::{Key, PanelEvent};
 
 /// Rows, and columns, a matrix has at most.
 pub const WIDEST: usize = 16;
-/// A key held longer than this is stuck.
-pub const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// Which crossings a scan found closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +44,8 @@ impl Closed {
     }
 }
 
-/// Scans once: each row is driven low while the columns are read, `settle` is called in between to give the wires time.
+/// Scans once: each row is driven low while the columns are read, `settle` is called in between to give the wires time
+/// (and columns behind a bus the chance to be read all at once).
 /// Rows are open-drain or behind diodes: high lets go. However it ends, every row has been let go or tried.
 ///
 /// # Errors
@@ -79,7 +77,6 @@ pub fn scan<R: OutputPin, C: InputPin>(
 pub struct KeyMatrix {
     places: Vec<Place>,
     events: VecDeque<PanelEvent>,
-    stuck_after: Duration,
 }
 
 #[derive(Debug)]
@@ -88,29 +85,17 @@ struct Place {
     column: usize,
     key: Key,
     contact: Debouncer,
-    /// when it went down
-    down: Option<Duration>,
-    /// released although it is closed
-    stuck: bool,
 }
 
 impl KeyMatrix {
-    /// `keys` row by row, `None` where there is none; a change counts after `settle`; a key is stuck after
-    /// `stuck_after` ([`STUCK_AFTER`] is usual).
-    pub fn new(keys: &[Vec<Option<Key>>], settle: Duration, stuck_after: Duration) -> Self {
+    /// `keys` row by row, `None` where there is none; a change counts after `settle`.
+    pub fn new(keys: &[Vec<Option<Key>>], settle: Duration) -> Self {
         let places = keys.iter().enumerate().flat_map(|(row, keys)| {
             keys.iter().enumerate().filter_map(move |(column, key)| {
-                Some(Place {
-                    row,
-                    column,
-                    key: (*key)?,
-                    contact: Debouncer::new(false, settle),
-                    down: None,
-                    stuck: false,
-                })
+                Some(Place { row, column, key: (*key)?, contact: Debouncer::new(false, settle) })
             })
         });
-        Self { places: places.collect(), events: VecDeque::new(), stuck_after }
+        Self { places: places.collect(), events: VecDeque::new() }
     }
 
     /// Takes a scan made at `now`.
@@ -121,26 +106,9 @@ impl KeyMatrix {
             if level && doubtful.is_closed(place.row, place.column) {
                 level = place.contact.level();
             }
-            let changed = place.contact.sample(now, level);
-            match changed {
-                Some(edge) if edge.level => {
-                    place.down = Some(now);
-                    self.events.push_back(PanelEvent::Down(place.key));
-                }
-                Some(_) => {
-                    place.down = None;
-                    if !std::mem::take(&mut place.stuck) {
-                        self.events.push_back(PanelEvent::Up(place.key));
-                    }
-                }
-                None => {}
-            }
-            if !place.stuck
-                && let Some(down) = place.down
-                && now.saturating_sub(down) >= self.stuck_after
-            {
-                place.stuck = true;
-                self.events.push_back(PanelEvent::Up(place.key));
+            if let Some(edge) = place.contact.sample(now, level) {
+                let event = if edge.level { PanelEvent::Down } else { PanelEvent::Up };
+                self.events.push_back(event(place.key));
             }
         }
     }
@@ -153,11 +121,6 @@ impl KeyMatrix {
     /// Is every key up and settled, so that scanning can rest until a column changes?
     pub fn is_idle(&self) -> bool {
         self.places.iter().all(|place| !place.contact.level() && !place.contact.is_settling())
-    }
-
-    /// Keys that are taken for stuck.
-    pub fn stuck(&self) -> impl Iterator<Item = Key> + '_ {
-        self.places.iter().filter(|place| place.stuck).map(|place| place.key)
     }
 
     /// Crossings any one of which could be a ghost: the corners of closed rectangles. If there is no key in one corner,
@@ -256,7 +219,7 @@ mod tests {
             Self::with(&keys)
         }
         fn with(keys: &[Vec<Option<Key>>]) -> Self {
-            let matrix = KeyMatrix::new(keys, Duration::from_millis(10), STUCK_AFTER);
+            let matrix = KeyMatrix::new(keys, Duration::from_millis(10));
             Self { board: RefCell::default(), matrix, now: Duration::ZERO }
         }
         fn press(&self, key: char) {
@@ -343,22 +306,6 @@ mod tests {
             keypad.press(key);
         }
         assert_eq!(keypad.scans(50), "+1+2+4");
-    }
-
-    #[test]
-    fn a_stuck_key_lets_go_and_comes_back_when_it_opened() {
-        let mut keypad = Keypad::new();
-        keypad.press('#');
-        assert_eq!(keypad.scans(59_000), "+#");
-        assert_eq!(keypad.scans(2_000), "-#");
-        assert_eq!(keypad.matrix.stuck().collect::<Vec<_>>(), [Key::Digit('#')]);
-        keypad.press('1');
-        assert_eq!(keypad.scans(100), "+1", "the others still work");
-        keypad.release('#');
-        assert_eq!(keypad.scans(100), "");
-        assert_eq!(keypad.matrix.stuck().count(), 0);
-        keypad.press('#');
-        assert_eq!(keypad.scans(100), "+#");
     }
 
     #[test]

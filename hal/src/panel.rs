@@ -1,6 +1,7 @@
 //! Hook, keys, lamps: their words, their names on the bench socket and in board files, the blink patterns, and the
 //! trait of a panel. What a key means is not decided here.
 
+use std::task::Waker;
 use std::time::Duration;
 
 /// The hook switch.
@@ -237,6 +238,34 @@ pub enum PanelEvent {
     HeadsetJack(bool),
 }
 
+/// What a person should hear of the panel's hardware: for the log, the health of the phone and the self-test. A panel
+/// that loses one device goes on with the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PanelReport {
+    /// a device is missing or went away, and is looked for further: (which, what to do)
+    Lost(String, String),
+    /// a device that was lost is there again
+    Found(String),
+    /// a key is down for longer than any finger stays: it counts as released until it opens
+    Stuck(Key),
+    /// a stuck key opened
+    Freed(Key),
+    /// the rotary dial did something that is no digit: (what to do)
+    Dial(String),
+}
+
+impl std::fmt::Display for PanelReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Lost(device, remedy) => write!(f, "{device}: {remedy}"),
+            Self::Found(device) => write!(f, "{device} is there again"),
+            Self::Stuck(key) => write!(f, "the key {} is stuck: free or clean it; it is ignored meanwhile", key.name()),
+            Self::Freed(key) => write!(f, "the key {} is free again", key.name()),
+            Self::Dial(remedy) => write!(f, "the dial: {remedy}"),
+        }
+    }
+}
+
 /// What can go wrong with a panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PanelError {
@@ -258,10 +287,23 @@ impl std::fmt::Display for PanelError {
 impl std::error::Error for PanelError {}
 
 /// Hook, keys and lamps of a board. Called from one thread of the daemon; `wait` may block at most `timeout`, the
-/// others never. Blinking goes on only inside `wait`, so the thread spends its time there.
+/// others never. Blinking goes on only inside `wait`, so the thread spends its time there. Whoever has something for
+/// that thread to do meanwhile wakes it by the [`waker`](Self::waker).
 pub trait Panel: Send {
-    /// The next event after debouncing, `None` when `timeout` passed.
+    /// The next event after debouncing; `None` when `timeout` passed, the waker was used, or there is a
+    /// [`report`](Self::report).
     fn wait(&mut self, timeout: Duration) -> Result<Option<PanelEvent>, PanelError>;
+
+    /// Ends a [`wait`](Self::wait) on another thread, or the next one if none is going on. Panels whose wait takes no
+    /// time need none.
+    fn waker(&self) -> Waker {
+        Waker::noop().clone()
+    }
+
+    /// The next thing to be told about the hardware, oldest first.
+    fn report(&mut self) -> Option<PanelReport> {
+        None
+    }
 
     /// Starts a pattern on a lamp. A lamp the board does not have is ignored; the same pattern again does not
     /// restart the blinking.

@@ -9,14 +9,16 @@
 //! column starts the scanning, which ends when every key is up.
 
 mod keys;
+mod waker;
 mod wires;
 
 use std::collections::VecDeque;
+use std::task::Waker;
 use std::time::Duration;
 
 use offhook_board::{Board, PanelWiring};
 use offhook_hal::debounce::Debouncer;
-use offhook_hal::matrix::{Closed, KeyMatrix, STUCK_AFTER};
+use offhook_hal::matrix::{Closed, KeyMatrix};
 use offhook_hal::{Hook, Key, Lamp, Panel, PanelError, PanelEvent, Pattern};
 
 use wires::LinuxWires;
@@ -52,6 +54,10 @@ impl Panel for LinuxPanel {
         self.0.wait(timeout)
     }
 
+    fn waker(&self) -> Waker {
+        self.0.wires.waker()
+    }
+
     fn indicate(&mut self, lamp: Lamp, pattern: Pattern) -> Result<(), PanelError> {
         self.0.indicate(lamp, pattern)
     }
@@ -82,6 +88,8 @@ enum Raw {
 trait Wires: Send {
     /// The time on the clock of the stamps.
     fn now(&self) -> Duration;
+    /// Was the panel woken since the last question?
+    fn woken(&mut self) -> bool;
     /// Returns when something can be read, or after `timeout`; earlier for no reason is fine.
     fn sleep(&mut self, timeout: Duration) -> Result<(), PanelError>;
     /// The next thing that happened, without blocking.
@@ -151,7 +159,7 @@ impl<W: Wires> Contacts<W> {
             }
         }
         let matrix = wiring.matrix.as_ref().map(|wired| Scanned {
-            keys: KeyMatrix::new(&wired.keys, ms(wired.debounce_ms), STUCK_AFTER),
+            keys: KeyMatrix::new(&wired.keys, ms(wired.debounce_ms)),
             every: ms(wired.scan_ms.max(1)),
             next: Some(Duration::ZERO),
         });
@@ -176,7 +184,7 @@ impl<W: Wires> Contacts<W> {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
-            if now >= until {
+            if now >= until || self.wires.woken() {
                 return Ok(None);
             }
             let wake = self.timeout(now).map_or(until, |due| due.min(until));
@@ -325,6 +333,9 @@ mod tests {
         fn now(&self) -> Duration {
             self.now
         }
+        fn woken(&mut self) -> bool {
+            false
+        }
         fn sleep(&mut self, timeout: Duration) -> Result<(), PanelError> {
             assert!(timeout > Duration::ZERO);
             self.sleeps += 1;
@@ -408,7 +419,10 @@ mod tests {
                 scan_ms: 5,
                 debounce_ms: 10,
             }),
-            lamps: vec![(Lamp::Line(1), light(LightPlace::Pin(Pin::Line(20)))), (Lamp::Message, light(LightPlace::Led("m".into())))],
+            lamps: vec![
+                (Lamp::Line(1), light(LightPlace::Pin(Pin::Line(20)))),
+                (Lamp::Message, light(LightPlace::Led("m".into()))),
+            ],
             ..LinesWiring::default()
         }
     }

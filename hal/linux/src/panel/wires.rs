@@ -15,6 +15,7 @@ use offhook_board::{HookWiring, LampWiring, LightPlace, LinesWiring, MatrixWirin
 use offhook_hal::matrix::{self, Closed};
 use offhook_hal::{Hook, PanelError, PanelEvent};
 
+use super::waker::WakeUp;
 use super::{Raw, Wires, keys};
 
 /// How long a driven row needs before its columns can be read: pull-ups of 50 kΩ against the capacity of a ribbon.
@@ -31,6 +32,7 @@ pub(super) struct LinuxWires {
     outputs: Option<Request>,
     lamps: Vec<LampWire>,
     bell: Option<u32>,
+    wake: WakeUp,
     device: Option<evdev::Device>,
     /// read from the input device, not yet asked for
     waiting: VecDeque<Raw>,
@@ -97,7 +99,13 @@ impl LinuxWires {
             }
             None => None,
         };
-        Ok(Self { inputs, hook, keys, matrix, outputs, lamps, bell, device, waiting, readable: true })
+        let wake = WakeUp::new()
+            .map_err(|error| PanelError::Device("eventfd".to_owned(), format!("none can be had ({error})")))?;
+        Ok(Self { inputs, hook, keys, matrix, outputs, lamps, bell, wake, device, waiting, readable: true })
+    }
+
+    pub(super) fn waker(&self) -> std::task::Waker {
+        self.wake.waker()
     }
 
     /// Descriptors worth polling now.
@@ -106,7 +114,7 @@ impl LinuxWires {
         let matrix = self.matrix.as_ref().filter(|matrix| matrix.resting).map(|matrix| matrix.columns.as_raw_fd());
         let inputs = self.inputs.as_ref().map(AsRawFd::as_raw_fd);
         let device = self.device.as_ref().map(AsRawFd::as_raw_fd);
-        inputs.into_iter().chain(matrix).chain(device)
+        [self.wake.fd()].into_iter().chain(inputs).chain(matrix).chain(device)
     }
 
     fn output(&self, line: u32, on: bool) -> Result<(), PanelError> {
@@ -145,9 +153,13 @@ impl Wires for LinuxWires {
         Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
     }
 
+    fn woken(&mut self) -> bool {
+        self.wake.take()
+    }
+
     #[allow(unsafe_code)]
     fn sleep(&mut self, timeout: Duration) -> Result<(), PanelError> {
-        let mut descriptors = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; 3];
+        let mut descriptors = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; 4];
         for (to, fd) in descriptors.iter_mut().zip(self.descriptors()) {
             to.fd = fd;
         }
