@@ -19,6 +19,7 @@ use std::sync::Arc;
 /// Everything there is to ask.
 const REQUESTS: &[&str] = &[
     "hook lift|cradle",
+    "jack in|out",
     "key <name> down|up|press [ms=80]",
     "keys <name>… down|up",
     "dial <digits> [ms=60] [gap=60]",
@@ -127,7 +128,7 @@ impl Hand {
         }
         let request = Request::parse(line)?;
         match request.words.as_slice() {
-            ["hook" | "key" | "keys" | "dial" | "bounce" | "rotary", ..] => self.touch(&request),
+            ["hook" | "jack" | "key" | "keys" | "dial" | "bounce" | "rotary", ..] => self.touch(&request),
             ["uinput", rest @ ..] => self.uinput(&request, rest),
             ["lamps" | "lamp" | "lamp-wait" | "eye", ..] => answers::lamps(self, &request),
             ["ear" | "ear-wait" | "save", ..] => answers::ear(self, &request),
@@ -147,6 +148,11 @@ impl Hand {
             ["hook", way] => {
                 request.only(&[])?;
                 self.fingers.set(line("hook")?, lifted(way)?).map(done)
+            }
+            ["jack", way @ ("in" | "out")] => {
+                let jack =
+                    self.wiring.jack.as_ref().ok_or("no headset jack is wired; add [jack] to the wiring file")?;
+                self.fingers.set(jack, *way == "in").map(done)
             }
             ["key", name, "press"] => {
                 request.only(&["ms"])?;

@@ -72,6 +72,8 @@ pub(crate) struct Wiring {
     /// how many lines a chip that is made gets
     pub(crate) lines: u32,
     pub(crate) hook: Option<Line>,
+    /// active while a plug is in the headset jack
+    pub(crate) jack: Option<Line>,
     pub(crate) keys: BTreeMap<String, Line>,
     pub(crate) lamps: BTreeMap<String, Line>,
     pub(crate) rotary: Option<Rotary>,
@@ -86,6 +88,7 @@ struct File {
     #[serde(default = "usual_lines")]
     lines: u32,
     hook: Option<Entry>,
+    jack: Option<Entry>,
     #[serde(default)]
     keys: BTreeMap<String, Entry>,
     #[serde(default)]
@@ -112,7 +115,7 @@ enum Entry {
 struct Full {
     line: u32,
     chip: Option<String>,
-    #[serde(alias = "lifted", alias = "closed", alias = "lit", alias = "open")]
+    #[serde(alias = "lifted", alias = "closed", alias = "lit", alias = "open", alias = "plugged")]
     active: Option<Level>,
 }
 
@@ -148,6 +151,7 @@ impl Wiring {
             back_end: file.back_end,
             lines: file.lines,
             hook: file.hook.map(|entry| line(entry, closed)),
+            jack: file.jack.map(|entry| line(entry, closed)),
             keys: all(file.keys, closed),
             lamps: all(file.lamps, Level::High),
             rotary: file.rotary.map(|entry| Rotary {
@@ -189,6 +193,7 @@ impl Wiring {
     /// Every line that the hand drives.
     pub(crate) fn contacts(&self) -> impl Iterator<Item = (String, &Line)> {
         let hook = self.hook.iter().map(|line| ("hook".to_owned(), line));
+        let jack = self.jack.iter().map(|line| ("jack".to_owned(), line));
         let keys = self.keys.iter().map(|(name, line)| (format!("key {name}"), line));
         let rotary = self.rotary.iter().flat_map(|rotary| {
             [
@@ -196,7 +201,7 @@ impl Wiring {
                 ("rotary off_normal".to_owned(), rotary.off_normal.as_ref()),
             ]
         });
-        hook.chain(keys).chain(rotary.filter_map(|(name, line)| Some((name, line?))))
+        hook.chain(jack).chain(keys).chain(rotary.filter_map(|(name, line)| Some((name, line?))))
     }
 }
 
@@ -204,7 +209,7 @@ impl Wiring {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
-    use offhook_board::{Board, LightPlace, PanelWiring, Pin};
+    use offhook_board::{Board, JackWiring, LightPlace, PanelWiring, Pin};
 
     #[test]
     fn every_example_is_understood() {
@@ -242,10 +247,21 @@ mod tests {
                 assert_eq!((line(pin), Level::Low), (mine.offset, mine.active), "{}", key.name());
             }
             for (lamp, place) in theirs.lamps {
-                let LightPlace::Pin(pin) = place.lights[0].1.place else { continue };
-                let mine = ours.lamps.get(&lamp.name()).unwrap_or_else(|| panic!("{folder}: no lamp {}", lamp.name()));
-                assert_eq!(line(pin), mine.offset, "{}", lamp.name());
+                for (number, (colour, light)) in place.lights.into_iter().enumerate() {
+                    let LightPlace::Pin(pin) = light.place else { continue };
+                    let colour = colour.filter(|_| number > 0).map(|colour| format!("-{colour:?}").to_lowercase());
+                    let name = lamp.name() + &colour.unwrap_or_default();
+                    let mine = ours.lamps.get(&name).unwrap_or_else(|| panic!("{folder}: no lamp {name}"));
+                    assert_eq!((line(pin), light.active_low), (mine.offset, !mine.is_high(true)), "{name}");
+                }
             }
+            let dial = theirs.rotary.unwrap();
+            let mine = ours.rotary.clone().unwrap();
+            assert_eq!(line(dial.pulse), mine.pulse.offset);
+            assert_eq!(dial.off_normal.map(line), mine.off_normal.map(|mine| mine.offset));
+            let Some(JackWiring::Pin { pin, plugged_high }) = theirs.jack else { panic!("{folder}: no jack") };
+            let mine = ours.jack.clone().unwrap();
+            assert_eq!((line(pin), plugged_high), (mine.offset, mine.is_high(true)));
             assert_eq!(theirs.bell.map(line), ours.lamps.get(BELL).map(|mine| mine.offset));
         }
     }
