@@ -6,6 +6,7 @@
 //! daemon's part; the boards of this repository that a daemon carries inside are in [`Board::built_in`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod check;
 mod codec;
 mod file;
 pub mod machine;
@@ -30,6 +31,8 @@ pub struct Board {
 }
 
 /// What stands behind hook, keys and lamps.
+// There is one per process: what a box would save is not worth its indirection.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum PanelWiring {
     /// the terminal's keyboard is the keypad, lamps are on the screen
