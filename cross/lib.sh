@@ -13,11 +13,11 @@ cross_names() {
     esac
 }
 
-# cross_packages <arch> <list>...: the packages in the lists, one a line, for that machine.
+# cross_packages <arch>: what building for that machine needs, one package a line, from the list beside this file.
 cross_packages() {
-    local arch=$1; shift
-    cross_names "$arch"
-    sed -e 's/#.*//' -e '/^[[:space:]]*$/d' -e 's/[[:space:]]*$//' -e "s/{arch}/$arch/; s/{gnu}/$gnu/" "$@" | tr _ -
+    cross_names "$1"
+    sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' -e "s/aarch64-linux-gnu/$gnu/; s/arm64/$1/" \
+        "$(dirname "${BASH_SOURCE[0]}")/packages"
 }
 
 # cross_environment <arch>: sets cargo, and exports what it needs to build for that machine, the same bytes every time.
@@ -32,7 +32,6 @@ cross_environment() {
         check_packages "$arch"
         cargo=/usr/bin/cargo rustc=/usr/bin/rustc
         export RUSTC=$rustc RUSTDOC=/usr/bin/rustdoc
-        # Lists this very compiler's libraries; another one's cannot be used.
         [ -d "$("$rustc" --print sysroot)/lib/rustlib/$triple/lib" ] ||
             die "$("$rustc" --version) has no standard library for $triple; libstd-rust-web-dev:$arch must be of the same version as rustc-web"
     fi
@@ -55,13 +54,21 @@ cross_environment() {
     fi
 }
 
-# Names what is missing, and how to get it.
+# check_packages <arch>: names what is missing, and how to get it.
 check_packages() {
-    local missing=() package
+    local missing=() package rustc std
     while read -r package; do
         dpkg-query -W -f='${Status}\n' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-    done < <(cross_packages "$1" cross/packages cross/packages-debian)
-    [ ${#missing[@]} -eq 0 ] && return
+    done < <(cross_packages "$1")
+    [ ${#missing[@]} -gt 0 ] || return 0
+    # A standard library of another version than the compiler is of no use, and apt says so only at length.
+    rustc=$(candidate rustc-web) std=$(candidate "libstd-rust-web-dev:$1")
+    [ "$rustc" = "$std" ] || die "$1 cannot be built on Debian alone here: rustc-web is ${rustc:-not to be had}, \
+libstd-rust-web-dev:$1 is ${std:-not to be had}, and they must be of one version. Has apt the security suite's list for $1 \
+(apt-get update after dpkg --add-architecture $1)? Otherwise use \`cross\`: docs/cross.md"
     die "missing Debian packages: ${missing[*]}
-  install them: dpkg --add-architecture $1 && apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+  to install them: dpkg --add-architecture $1 && apt-get update && apt-get install --no-install-recommends ${missing[*]}"
 }
+
+# candidate <package>: the version that apt would install.
+candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: //p' | grep -v '(none)' || true; }
