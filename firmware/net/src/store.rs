@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 /// Largest record read back [octets].
@@ -163,6 +164,8 @@ impl<F: FileSystem> Store<F> {
 #[derive(Debug)]
 pub struct StoreThread {
     jobs: Option<mpsc::Sender<(String, Vec<u8>)>>,
+    asked: AtomicU64,
+    done: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -171,26 +174,37 @@ impl StoreThread {
     /// The thread cannot be started.
     pub fn spawn<F: FileSystem + 'static>(mut store: Store<F>) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel::<(String, Vec<u8>)>();
+        let done = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&done);
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
             while let Ok(first) = waiting.recv() {
                 // Of several versions of one record only the newest is worth a sync.
+                let mut taken = 1;
                 let mut newest = BTreeMap::from([first]);
-                newest.extend(waiting.try_iter());
+                newest.extend(waiting.try_iter().inspect(|_| taken += 1));
                 for (name, bytes) in newest {
                     if let Err(error) = store.save(&name, &bytes) {
                         tracing::error!("cannot save {name}: {error}; free some space or check the state folder");
                     }
                 }
+                counter.fetch_add(taken, Ordering::Relaxed);
             }
         })?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), asked: AtomicU64::new(0), done, thread: Some(thread) })
     }
 
     /// Saves soon; never waits.
     pub fn save(&self, name: String, bytes: Vec<u8>) {
         if let Some(jobs) = &self.jobs {
+            self.asked.fetch_add(1, Ordering::Relaxed);
             let _ = jobs.send((name, bytes));
         }
+    }
+
+    /// Records dealt with so far, or `None` when nothing waits: for whoever watches that the thread gets on.
+    pub fn progress(&self) -> Option<u64> {
+        let done = self.done.load(Ordering::Relaxed);
+        (done != self.asked.load(Ordering::Relaxed)).then_some(done)
     }
 }
 
@@ -310,6 +324,46 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let _first = Folder::open(folder.path()).unwrap();
         assert_eq!(Folder::open(folder.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn progress_stands_still_while_a_record_cannot_be_written_and_ends_with_the_last_one() {
+        struct Slow(mpsc::Receiver<()>);
+        impl FileSystem for Slow {
+            fn write(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
+                self.0.recv().map_err(io::Error::other)
+            }
+            fn sync(&mut self, _: &str) -> io::Result<()> {
+                Ok(())
+            }
+            fn rename(&mut self, _: &str, _: &str) -> io::Result<()> {
+                Ok(())
+            }
+            fn remove(&mut self, _: &str) -> io::Result<()> {
+                Ok(())
+            }
+            fn sync_folder(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+            fn read_all(&mut self) -> io::Result<Vec<(String, Vec<u8>)>> {
+                Ok(Vec::new())
+            }
+        }
+        let (card, waits) = mpsc::channel();
+        let thread = StoreThread::spawn(Store::new(Slow(waits))).unwrap();
+        assert_eq!(thread.progress(), None);
+        for record in ["a", "b", "a"] {
+            thread.save(record.into(), b"x".to_vec());
+        }
+        assert_eq!(thread.progress(), Some(0));
+        for _ in 0..3 {
+            card.send(()).unwrap();
+        }
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while thread.progress().is_some() && std::time::Instant::now() < end {
+            std::thread::yield_now();
+        }
+        assert_eq!(thread.progress(), None);
     }
 
     #[test]

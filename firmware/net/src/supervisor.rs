@@ -36,6 +36,11 @@ impl Supervisor {
         Self { watchdog: watchdog.filter(|_| socket.is_some()), socket }
     }
 
+    /// Somebody listens.
+    pub fn is_there(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// Sockets answer; `status` is one line for `systemctl status`.
     pub fn ready(&self, status: &str) {
         self.say(&format!("READY=1\nSTATUS={status}"));

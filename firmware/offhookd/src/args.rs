@@ -8,8 +8,12 @@ pub(crate) const HELP: &str = "\
 offhookd: a SIP desk phone
 
 Usage: offhookd --board <name|folder> --state <folder> [options]
+       offhookd --board <name|folder> --check-board [--json]
+       offhookd --board <name|folder> --self-test [--interactive] [--json] [--state <folder>] [options]
 
-  --board <name|folder>       what the hardware is: `laptop` (keyboard as keypad) or a folder with a board.toml
+  --board <name|folder>       what the hardware is: one of
+                              {boards}
+                              or a folder with a board.toml
   --state <folder>            settings, history and cached provisioning; private to you
   --provision <url>           fetch an Account XML from here at start, and again as it says; may be repeated,
                               one account each. Placeholders: {mac} {model} {serial} {version} %account[node]%
@@ -23,13 +27,23 @@ Usage: offhookd --board <name|folder> --state <folder> [options]
   --audio none                no sound at all
   --screen on|off             draw the phone's screen in this terminal             [on in a terminal, else off]
   --log <level>               error, warn, info, debug or trace                    [info]
+  --args-file <file>          more options from a file: one per line, `--option value`; # begins a comment line
+  --check-board               explain the board and say what of it this machine does not have; 1 if something is missing
+  --self-test                 test the phone: keys, lamps, hook, sound, network, provisioning, registration; then end,
+                              with 1 if something failed. The phone itself must not run meanwhile
+  --interactive               with --self-test: also what needs a person in front of the phone
+  --json                      with --check-board and --self-test: the result as one line of JSON
   --help, --version
 
 Prints `ready` when its sockets answer. Ends with 0 after SIGTERM or SIGINT, 2 for unusable arguments, 1 when it
-cannot start. A phone without hardware and without a server, in two terminals:
+cannot start, 3 after a factory reset that it had to do itself. A phone without hardware and without a server, in two
+terminals:
     pbxd --state pbx
     offhookd --board laptop --state phone --provision <the url that pbxd printed>
 On the laptop board: Space lifts and puts down the handset, 0-9 * # are the keypad, F1-F4 the soft keys, ? helps.
+
+Under a service manager it speaks sd_notify(3): READY, STATUS and, while every thread lives, WATCHDOG. With
+RUNTIME_DIRECTORY in the environment it keeps health.json there, and asks for a factory reset by a file factory-reset.
 ";
 
 #[derive(Debug)]
@@ -45,6 +59,17 @@ pub(crate) struct Args {
     pub(crate) audio: String,
     pub(crate) screen: bool,
     pub(crate) log: tracing::Level,
+    pub(crate) mode: Mode,
+    /// Results as JSON.
+    pub(crate) json: bool,
+}
+
+/// What the daemon is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Phone,
+    CheckBoard,
+    SelfTest { interactive: bool },
 }
 
 #[derive(Debug)]
@@ -54,53 +79,136 @@ pub(crate) enum Parsed {
 }
 
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, String> {
-    use lexopt::prelude::*;
     use std::io::IsTerminal;
-    let text = |error: lexopt::Error| error.to_string();
-    let mut parser = lexopt::Parser::from_iter(args);
-    let (mut board, mut state) = (None, None);
-    let mut args = Args {
-        board: String::new(),
-        state: PathBuf::new(),
-        provision: Vec::new(),
-        insecure_provisioning: false,
-        accounts: Vec::new(),
-        control: Some(SocketAddr::from(([127, 0, 0, 1], 18620))),
-        bench: None,
-        audio: String::new(),
-        screen: std::io::stdout().is_terminal() && std::io::stdin().is_terminal(),
-        log: tracing::Level::INFO,
+    let mut reader = Reader {
+        board: None,
+        state: None,
+        interactive: false,
+        print: None,
+        args: Args {
+            board: String::new(),
+            state: PathBuf::new(),
+            provision: Vec::new(),
+            insecure_provisioning: false,
+            accounts: Vec::new(),
+            control: Some(SocketAddr::from(([127, 0, 0, 1], 18620))),
+            bench: None,
+            audio: String::new(),
+            screen: std::io::stdout().is_terminal() && std::io::stdin().is_terminal(),
+            log: tracing::Level::INFO,
+            mode: Mode::Phone,
+            json: false,
+        },
     };
-    while let Some(arg) = parser.next().map_err(text)? {
-        match arg {
-            Long("board") => board = Some(string(&mut parser)?),
-            Long("state") => state = Some(PathBuf::from(parser.value().map_err(text)?)),
-            Long("provision") => args.provision.push(provision(string(&mut parser)?)?),
-            Long("insecure-provisioning") => args.insecure_provisioning = true,
-            Long("account") => args.accounts.push(PathBuf::from(parser.value().map_err(text)?)),
-            Long("control") => args.control = control(&string(&mut parser)?)?,
-            Long("bench") => args.bench = Some(PathBuf::from(parser.value().map_err(text)?)),
-            Long("audio") => args.audio = audio(string(&mut parser)?)?,
-            Long("screen") => {
-                args.screen = match string(&mut parser)?.as_str() {
-                    "on" => true,
-                    "off" => false,
-                    other => return Err(format!("--screen {other}: it is on or off")),
-                }
-            }
-            Long("log") => {
-                let level = string(&mut parser)?;
-                let wrong = || format!("--log {level}: it takes error, warn, info, debug or trace");
-                args.log = level.parse().map_err(|_| wrong())?;
-            }
-            Long("help") | Short('h') => return Ok(Parsed::Print(HELP.into())),
-            Long("version") => return Ok(Parsed::Print(format!("offhookd {}\n", env!("CARGO_PKG_VERSION")))),
-            other => return Err(other.unexpected().to_string()),
-        }
+    reader.read(lexopt::Parser::from_iter(args), true)?;
+    match reader.print.take() {
+        Some(text) => Ok(Parsed::Print(text)),
+        None => reader.finish().map(|args| Parsed::Run(Box::new(args))),
     }
-    args.board = board.ok_or("--board is missing: `laptop` needs no hardware")?;
-    args.state = state.ok_or("--state <folder> is missing: name a folder for settings and history")?;
-    Ok(Parsed::Run(Box::new(args)))
+}
+
+/// The command line so far.
+struct Reader {
+    board: Option<String>,
+    state: Option<PathBuf>,
+    interactive: bool,
+    print: Option<String>,
+    args: Args,
+}
+
+impl Reader {
+    /// `files`: `--args-file` may be used here.
+    fn read(&mut self, mut parser: lexopt::Parser, files: bool) -> Result<(), String> {
+        use lexopt::prelude::*;
+        let text = |error: lexopt::Error| error.to_string();
+        let args = &mut self.args;
+        while let Some(arg) = parser.next().map_err(text)? {
+            match arg {
+                Long("board") => self.board = Some(string(&mut parser)?),
+                Long("state") => self.state = Some(PathBuf::from(parser.value().map_err(text)?)),
+                Long("provision") => args.provision.push(provision(string(&mut parser)?)?),
+                Long("insecure-provisioning") => args.insecure_provisioning = true,
+                Long("account") => args.accounts.push(PathBuf::from(parser.value().map_err(text)?)),
+                Long("control") => args.control = control(&string(&mut parser)?)?,
+                Long("bench") => args.bench = Some(PathBuf::from(parser.value().map_err(text)?)),
+                Long("audio") => args.audio = audio(string(&mut parser)?)?,
+                Long("screen") => {
+                    args.screen = match string(&mut parser)?.as_str() {
+                        "on" => true,
+                        "off" => false,
+                        other => return Err(format!("--screen {other}: it is on or off")),
+                    }
+                }
+                Long("log") => {
+                    let level = string(&mut parser)?;
+                    let wrong = || format!("--log {level}: it takes error, warn, info, debug or trace");
+                    args.log = level.parse().map_err(|_| wrong())?;
+                }
+                Long("args-file") if files => {
+                    let path = PathBuf::from(parser.value().map_err(text)?);
+                    let lines = std::fs::read_to_string(&path).map_err(|error| {
+                        format!("--args-file {}: {error}; name a text file with one option per line", path.display())
+                    })?;
+                    return self.read_lines(&path.display().to_string(), &lines).and_then(|()| self.read(parser, true));
+                }
+                Long("args-file") => return Err("--args-file: not inside such a file".into()),
+                Long("check-board") => args.mode = Mode::CheckBoard,
+                Long("self-test") => args.mode = Mode::SelfTest { interactive: false },
+                Long("interactive") => self.interactive = true,
+                Long("json") => args.json = true,
+                Long("help") | Short('h') => {
+                    let boards = offhook_board::Board::built_in_names().collect::<Vec<_>>().join(", ");
+                    self.print = Some(HELP.replacen("{boards}", &boards, 1));
+                    return Ok(());
+                }
+                Long("version") => {
+                    let version = offhook_net::build_info::version("offhookd", env!("CARGO_PKG_VERSION"));
+                    self.print = Some(format!("{version}\n"));
+                    return Ok(());
+                }
+                other => return Err(other.unexpected().to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody quotes in such a file: what follows the option's name is its value, blanks included.
+    fn read_lines(&mut self, place: &str, lines: &str) -> Result<(), String> {
+        for (number, line) in (1..).zip(lines.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let at = |error: String| format!("{place}, line {number}: {error}");
+            if !line.starts_with("--") {
+                return Err(at(format!("{line}: one option per line, such as --log debug")));
+            }
+            let (name, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            let words = ["offhookd", name, value.trim()].into_iter().filter(|word| !word.is_empty());
+            self.read(lexopt::Parser::from_iter(words), false).map_err(at)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Args, String> {
+        self.args.board = self.board.ok_or("--board is missing: `laptop` needs no hardware")?;
+        match (&mut self.args.mode, self.interactive) {
+            (Mode::SelfTest { interactive }, wanted) => *interactive = wanted,
+            (_, true) => return Err("--interactive belongs to --self-test".into()),
+            _ => {}
+        }
+        if self.args.json && self.args.mode == Mode::Phone {
+            return Err("--json belongs to --check-board or --self-test".into());
+        }
+        self.args.state = match (self.state, self.args.mode) {
+            (Some(state), _) => state,
+            (None, Mode::Phone) => {
+                return Err("--state <folder> is missing: name a folder for settings and history".into());
+            }
+            (None, _) => PathBuf::new(),
+        };
+        Ok(self.args)
+    }
 }
 
 fn string(parser: &mut lexopt::Parser) -> Result<String, String> {
@@ -178,6 +286,49 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_arguments_stands_where_it_is_named_and_is_not_split_at_blanks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("args");
+        let text =
+            "# made at boot\n--board uml\n\n  --provision http://10.0.2.2/a b\n--state /data/offhook\n--log debug\n";
+        std::fs::write(&path, text).unwrap();
+        let name = path.to_str().unwrap();
+        let Ok(Parsed::Run(args)) = of(&["--log", "warn", "--args-file", name, "--board", "laptop"]) else { panic!() };
+        assert_eq!((args.board.as_str(), args.log), ("laptop", tracing::Level::DEBUG));
+        assert_eq!(args.provision, ["http://10.0.2.2/a b"]);
+        assert_eq!(args.state, PathBuf::from("/data/offhook"));
+        for (text, words) in [
+            ("--board uml\nstate x\n", "line 2"),
+            ("--screen maybe", "line 1"),
+            ("--args-file other", "inside"),
+            ("--nonsense", "--nonsense"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = of(&["--args-file", name]).unwrap_err();
+            assert!(error.contains(words) && error.contains(name), "{error}");
+        }
+        assert!(of(&["--args-file", "/nowhere/args"]).unwrap_err().contains("/nowhere/args"));
+    }
+
+    #[test]
+    fn a_check_and_a_self_test_need_no_state_folder() {
+        for (option, mode) in
+            [("--check-board", Mode::CheckBoard), ("--self-test", Mode::SelfTest { interactive: false })]
+        {
+            let Ok(Parsed::Run(args)) = of(&["--board", "laptop", option, "--json"]) else { panic!() };
+            assert!(args.mode == mode && args.json);
+        }
+        let Ok(Parsed::Run(args)) = of(&["--board", "laptop", "--interactive", "--self-test"]) else { panic!() };
+        assert_eq!(args.mode, Mode::SelfTest { interactive: true });
+    }
+
+    #[test]
+    fn help_names_every_board_that_is_built_in() {
+        let Ok(Parsed::Print(text)) = of(&["--help"]) else { panic!() };
+        assert!(offhook_board::Board::built_in_names().all(|name| text.contains(name)) && !text.contains("{boards}"));
+    }
+
+    #[test]
     fn wrong_arguments_say_what_is_wrong() {
         for (args, word) in [
             (&["--state", "s"][..], "--board"),
@@ -186,6 +337,8 @@ mod tests {
             (&["--board", "laptop", "--state", "s", "--control", "18620"], "--control"),
             (&["--board", "laptop", "--state", "s", "--provision", "ftp://x"], "http"),
             (&["--board", "laptop", "--state", "s", "--log", "loud"], "loud"),
+            (&["--board", "laptop", "--state", "s", "--json"], "--check-board"),
+            (&["--board", "laptop", "--check-board", "--interactive"], "--self-test"),
         ] {
             assert!(of(args).unwrap_err().contains(word), "{args:?}");
         }

@@ -4,12 +4,17 @@ mod args;
 mod bench;
 mod control_server;
 mod device;
+mod health;
+mod heartbeat;
 mod media_thread;
+mod network;
 mod panel;
 mod run;
 mod screen;
 mod sound;
 mod sound_files;
+mod vitals;
+mod watchdog;
 
 use std::process::ExitCode;
 
@@ -45,22 +50,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// The log goes to standard error, or beside the state when the screen has the terminal.
+/// The log goes to standard error; where that is the terminal that the screen is drawn on, to a file beside the state.
 fn start_log(args: &args::Args) -> Result<(), String> {
+    use std::io::IsTerminal;
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let log = tracing_subscriber::fmt().with_max_level(args.log).with_target(false);
-    if args.screen {
-        let path = args.state.join("log.txt");
-        // As private as everything else of the state.
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&args.state)
-            .and_then(|()| std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&path))
-            .map(|file| log.with_ansi(false).with_writer(std::sync::Mutex::new(file)).init())
-            .map_err(|error| format!("cannot write {}: {error}; choose another --state folder", path.display()))
-    } else {
-        log.with_writer(std::io::stderr).init();
-        Ok(())
+    if !args.screen || !std::io::stderr().is_terminal() {
+        offhook_net::log::to_stderr(args.log);
+        return Ok(());
     }
+    let path = args.state.join("log.txt");
+    // As private as everything else of the state.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&args.state)
+        .and_then(|()| std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&path))
+        .map(|file| offhook_net::log::to_writer(args.log, std::sync::Mutex::new(file)))
+        .map_err(|error| format!("cannot write {}: {error}; choose another --state folder", path.display()))
 }

@@ -5,6 +5,7 @@
 //! to the main thread. When the sound device is lost, a silent one of the same pace takes its place until the main
 //! thread has opened the real one again, so that a call goes on.
 
+use crate::heartbeat;
 use offhook_hal::sim::NoneAudio;
 use offhook_hal::{Audio, AudioError, PollFd, Route};
 use offhook_media::{Command, Engine, EngineConfig, Event, StreamId};
@@ -194,6 +195,7 @@ impl Media {
         self.last_period = Instant::now();
         let mut descriptors = [PollFd::default(); DESCRIPTORS];
         while self.obey() {
+            heartbeat::MEDIA.beat();
             let (of_audio, packets) = self.wait(&mut descriptors);
             let now = Instant::now();
             if packets {

@@ -6,12 +6,15 @@ use crate::control_server::{self, ControlInput};
 use crate::media_thread::{self, FromMedia, MediaThread, ToMedia};
 use crate::panel::{PanelThread, ToPanel};
 use crate::screen::ScreenThread;
+use crate::vitals::{Seen, Vitals, runtime_folder};
 use crate::{device, sound, sound_files};
-use offhook_board::{Board, PanelWiring};
-use offhook_hal::PanelEvent;
+use offhook_board::{AudioWiring, Board, PanelWiring};
+use offhook_hal::sim::NoneAudio;
+use offhook_hal::{AudioFormat, PanelEvent};
 use offhook_net::flows::{FlowEvent, Flows};
 use offhook_net::rtp_sockets::Pair;
 use offhook_net::store::{Folder, Store, StoreThread};
+use offhook_net::supervisor::Supervisor;
 use offhook_net::{clock, fetch};
 use offhook_phone::account::provisioner::{FetchError, FetchResponse};
 use offhook_phone::{CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId};
@@ -60,6 +63,8 @@ struct Daemon {
     next_command: u64,
     seed: u64,
     stopped: bool,
+    /// The sound device that was asked for is open.
+    audio: bool,
     args: Rc<Args>,
     board: Rc<Board>,
 }
@@ -74,6 +79,7 @@ fn now() -> Now {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), String> {
+    let supervisor = Supervisor::from_environment();
     let board = device::board(&args.board)?;
     let state = args.state.display();
     let folder = Folder::open(&args.state)
@@ -92,8 +98,7 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
 
     media_thread::lock_memory();
     let (args, board) = (Rc::new(args), Rc::new(board));
-    let sound = sound::open(&args.audio, &board, &args.state)
-        .map_err(|error| format!("{error}; name another device with --audio, or none"))?;
+    let (sound, missing) = open_sound(&args, &board)?;
     let media = MediaThread::start(sound.audio).map_err(|error| format!("cannot start sound: {error}"))?;
 
     let (happened, mut happened_in) = mpsc::channel(256);
@@ -130,6 +135,9 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         seed,
         bell: panel.has_bell,
     });
+    let signs = matches!(board.panel, PanelWiring::Lines(_)).then(|| panel.signs.clone());
+    let mut vitals = (supervisor.is_there() || runtime_folder().is_some())
+        .then(|| Vitals::new(supervisor, &board.name, signs, args.screen));
     let notify =
         media.notify.try_clone().and_then(UnixDatagram::from_std).map_err(|error| format!("cannot start: {error}"))?;
     let mut daemon = Daemon {
@@ -149,6 +157,7 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         next_command: SCREEN_COMMANDS,
         seed,
         stopped: false,
+        audio: sound.notice.is_none(),
         args,
         board,
     };
@@ -161,26 +170,33 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         tracing::warn!("{text}");
         daemon.handle(Input::Audio { available: false, text });
     }
+    if missing {
+        daemon.reopen();
+    }
     if daemon.args.screen {
         daemon.start_screen()?;
     } else {
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "ready").and_then(|()| out.flush());
     }
+    if let Some(vitals) = &vitals {
+        vitals.supervisor.ready("starting");
+    }
     let mut end = None::<Instant>;
     while !daemon.stopped && end.is_none_or(|end| end > Instant::now()) {
         let wake = daemon.timeout.into_iter().chain(end).min();
         tokio::select! {
             biased;
-            _ = terminate.recv() => end = Some(daemon.stop()),
-            _ = interrupt.recv() => end = Some(daemon.stop()),
+            _ = terminate.recv() => end = Some(daemon.stop(vitals.as_ref())),
+            _ = interrupt.recv() => end = Some(daemon.stop(vitals.as_ref())),
+            () = due(vitals.as_mut()) => daemon.look(vitals.as_mut()),
             Ok(()) = notify.readable() => {
                 while notify.try_recv(&mut [0]).is_ok() {}
                 daemon.media_events();
             }
             Some(event) = flows_in.recv() => daemon.flow(&event),
             Some(what) = happened_in.recv() => if daemon.happened(what) {
-                end = Some(daemon.stop());
+                end = Some(daemon.stop(vitals.as_ref()));
             },
             Some(input) = bench_in.recv() => daemon.bench(input),
             Some(input) = control_in.recv() => daemon.control(input),
@@ -203,8 +219,39 @@ async fn sleep_until(at: Option<Instant>) {
     }
 }
 
+async fn due(vitals: Option<&mut Vitals>) {
+    match vitals {
+        Some(vitals) => vitals.due().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Opens the sound device; `true`: it is not there, and silence stands in until it is. A device that somebody named on
+/// the command line must be there.
+fn open_sound(args: &Args, board: &Board) -> Result<(sound::Sound, bool), String> {
+    match sound::open(&args.audio, board, &args.state) {
+        Ok(sound) => Ok((sound, false)),
+        Err(error) if args.audio.is_empty() => {
+            let AudioWiring { rate, period, periods, .. } = board.audio;
+            let audio = Box::new(NoneAudio::new(AudioFormat { rate, period, periods }));
+            Ok((sound::Sound { audio, notice: Some(format!("no sound yet: {error}")) }, true))
+        }
+        Err(error) => Err(format!("{error}; name another device with --audio, or none")),
+    }
+}
+
 impl Daemon {
-    fn stop(&mut self) -> Instant {
+    fn look(&mut self, vitals: Option<&mut Vitals>) {
+        if let Some(vitals) = vitals {
+            let screen = self.screen.as_ref().is_none_or(ScreenThread::runs);
+            vitals.look(&Seen { phone: &self.phone, store: &self.store, audio: self.audio, screen });
+        }
+    }
+
+    fn stop(&mut self, vitals: Option<&Vitals>) -> Instant {
+        if let Some(vitals) = vitals {
+            vitals.supervisor.stopping();
+        }
         self.handle(Input::Stop);
         Instant::now() + STOP_TIMEOUT
     }
@@ -242,6 +289,7 @@ impl Daemon {
                 FromMedia::Engine(event) => self.handle(Input::Media(event)),
                 FromMedia::Pair(_) | FromMedia::Audio(_) => {}
                 FromMedia::Lost(why) => {
+                    self.audio = false;
                     self.handle(Input::Audio { available: false, text: why.into() });
                     self.reopen();
                 }
@@ -279,6 +327,7 @@ impl Daemon {
             Happened::Screen(Reaction::Redraw | Reaction::Nothing) => {}
             Happened::Sound(Ok(sound)) => {
                 self.media.send(ToMedia::Audio(sound.audio));
+                self.audio = sound.notice.is_none();
                 self.handle(Input::Audio { available: sound.notice.is_none(), text: sound.notice.unwrap_or_default() });
             }
             Happened::Sound(Err(_)) => {}

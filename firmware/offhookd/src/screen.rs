@@ -1,5 +1,6 @@
 //! The screen thread: draws the newest view and reads the terminal's keys. A slow terminal holds up nobody else.
 
+use crate::heartbeat;
 use offhook_phone::View;
 use offhook_tui::{Reaction, Screen};
 use ratatui::crossterm::event;
@@ -30,6 +31,7 @@ impl ScreenThread {
             let mut view = first;
             let mut drawn = None::<Instant>;
             while !stopping.load(Ordering::Relaxed) {
+                heartbeat::SCREEN.beat();
                 if let Some(newer) = views.lock().unwrap_or_else(PoisonError::into_inner).take() {
                     view = newer;
                     drawn = None;
@@ -64,6 +66,11 @@ impl ScreenThread {
             ratatui::restore();
         }
         Ok(Self { newest, stop, thread: Some(thread?) })
+    }
+
+    /// It has not given up on its terminal.
+    pub(crate) fn runs(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// Replaces what waits to be drawn.

@@ -10,6 +10,12 @@ use offhook_sip::{IdentityId, RegistrationState, SubscriptionId, SubscriptionSta
 use std::net::SocketAddr;
 
 impl Phone {
+    /// Accounts that have settings, and how many of them can be used for calls now.
+    pub fn accounts(&self) -> (usize, usize) {
+        let with_settings = self.lines.iter().filter(|line| line.settings.is_some());
+        with_settings.fold((0, 0), |(all, usable), line| (all + 1, usable + usize::from(line.usable)))
+    }
+
     pub(crate) fn line(&self, number: u32) -> Option<&Line> {
         self.lines.iter().find(|line| line.number == number)
     }
