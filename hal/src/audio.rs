@@ -125,8 +125,13 @@ pub trait Audio: Send {
     /// Playback already queued in the device [samples].
     fn queued(&mut self) -> usize;
 
-    /// Takes the mixer settings of a route. May block a little and may allocate: once per change of route.
+    /// Takes the levels of a route, as far as they are made in software; the mixer of the card is somebody else's.
     fn route(&mut self, route: Route) -> Result<(), AudioError>;
+
+    /// What was agreed with the device, a sentence per direction, for the log. Not for the media thread.
+    fn facts(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The layout of `struct pollfd`, so that this crate needs no libc.

@@ -4,8 +4,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod alsa_audio;
-mod mixer;
+pub mod jack;
+pub mod loop_test;
+pub mod mixer;
 pub mod panel;
+pub mod sound_cards;
 pub mod wav_handset;
 
 use std::path::Path;

@@ -9,9 +9,10 @@ use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use offhook_board::{AudioWiring, Board};
+use offhook_board::{AudioWiring, Board, RouteWiring};
 use offhook_hal::{Audio, AudioError, PollFd, Route};
 use offhook_hal_linux::AlsaAudio;
+use offhook_hal_linux::mixer::RouteMixer;
 
 thread_local! {
     /// Allocations and frees of this thread while counting is on.
@@ -184,10 +185,11 @@ fn a_tone_played_into_the_card_is_captured_in_time_and_in_pitch() {
     let found = heard.samples.iter().position(|sample| sample.unsigned_abs() > 2_000).expect("the tone is heard");
     let delay = (found as f64 - onset as f64) / 16.0;
     say(&format!(
-        "measured: loop {delay:.1} ms in the card, queued {:.1} ms at most, {} xruns, {} left out, {} wakes for 400 beats, {:?}",
+        "measured: loop {delay:.1} ms in the card, queued {:.1} ms at most, {} xruns, {} left out, {:.0} ppm, {} wakes for 400 beats, {:?}",
         heard.queued as f64 / 16.0,
         heard.xruns,
         audio.left_out(),
+        audio.correction(),
         heard.wakes,
         audio
     ));
@@ -212,7 +214,9 @@ fn a_tone_at_48_khz_with_a_longer_buffer_is_whole() {
     let mut wiring = wiring("offhook_loop");
     (wiring.rate, wiring.period, wiring.periods) = (48_000, 480, 4);
     let mut audio = AlsaAudio::open(&wiring).unwrap();
-    assert_eq!(audio.devices(), ("offhook_loop", "offhook_loop"));
+    for agreed in audio.agreed() {
+        assert_eq!((agreed.device.as_str(), agreed.terms.rate, agreed.terms.period), ("offhook_loop", 48_000, 480));
+    }
     let heard = run(&mut audio, 300, |position| sine(position, 48_000, 1_000.0));
     let tail = &heard.samples[heard.samples.len() - 48_000..];
     let purity = share(tail, 48_000, 1_000.0);
@@ -260,17 +264,22 @@ fn a_missing_mixer_control_is_named() {
         percent,
     };
     audio.mixer = vec![setting("handset", "Master", 60), setting("off", "Master", 0)];
-    let mut open = AlsaAudio::open(&audio).unwrap();
-    open.route(Route::Handset).unwrap();
+    let mut mixer = RouteMixer::open(&audio).unwrap().unwrap();
+    mixer.set(Route::Handset).unwrap();
     assert_eq!(volume(), (60, true));
-    open.route(Route::Off).unwrap();
+    mixer.set(Route::Off).unwrap();
     assert_eq!(volume(), (0, false));
-    open.route(Route::Speaker).unwrap();
-    drop(open);
+    mixer.set(Route::Speaker).unwrap();
     audio.mixer.push(setting("handset", "Sidetone", 10));
-    let Err(AudioError::Open(card, remedy)) = AlsaAudio::open(&audio) else { panic!("opened") };
+    let Err(AudioError::Open(card, remedy)) = RouteMixer::open(&audio) else { panic!("opened") };
     assert_eq!(card, "offhook");
     assert!(remedy.contains("`Sidetone`"), "{remedy}");
+    // A route with a card of its own may have the control there.
+    let own = Some(("offhook".to_owned(), "offhook".to_owned()));
+    audio.routes = vec![RouteWiring { route: Route::Handset, pcm: own, output_db: 0, input_db: 0 }];
+    assert!(RouteMixer::open(&audio).is_ok());
+    RouteMixer::open_own(&audio, "offhook").unwrap().unwrap().set(Route::Handset).unwrap();
+    assert_eq!(volume(), (60, true));
 }
 
 /// What another program sees of `Master`: percent and whether it is on.

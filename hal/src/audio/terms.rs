@@ -12,7 +12,7 @@ use crate::AudioFormat;
 pub const RATES: [u32; 10] = [8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000];
 /// Periods of room in the playback buffer above what the board wants to lie ahead: room costs no delay, and without it
 /// a beat that comes early finds no place.
-const ROOM_PERIODS: usize = 2;
+pub const ROOM_PERIODS: usize = 2;
 /// Periods in the capture buffer: a thread that was held up finds everything still there.
 const CAPTURE_PERIODS: usize = 16;
 
