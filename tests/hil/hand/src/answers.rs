@@ -67,7 +67,7 @@ pub(crate) fn lamps(hand: &Hand, request: &Request<'_>) -> Outcome<Value> {
         }
         ["eye"] => {
             request.only(&["us"])?;
-            hand.eye.set_step(request.number("us", 5000, 200..=1_000_000)?);
+            hand.eye.set_step(request.number("us", 10_000, 200..=1_000_000)?);
             Ok(Value::Null)
         }
         _ => Err(request.unknown()),

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Changes remembered per lamp.
 const REMEMBERED: usize = 4096;
 /// How often lamps are looked at unless told otherwise [µs].
-const USUAL_STEP: i64 = 5000;
+const USUAL_STEP: i64 = 10_000;
 
 /// Everything seen.
 #[derive(Debug)]

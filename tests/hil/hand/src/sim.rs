@@ -19,7 +19,7 @@ use std::time::Duration;
 const CONFIGFS: &str = "/sys/kernel/config/gpio-sim";
 const FOLDER: &str = "offhook-hand";
 /// How often held lines are looked at.
-const LOOK: Duration = Duration::from_millis(4);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// The simulated chip.
 #[derive(Debug)]
@@ -32,8 +32,6 @@ pub(crate) struct Sim {
 struct State {
     /// line to whether it is high
     wanted: BTreeMap<u32, bool>,
-    /// folder of the chip in sysfs, once found
-    chip: Option<PathBuf>,
     /// open `pull` and `value` files
     files: BTreeMap<(u32, &'static str), File>,
 }
@@ -87,7 +85,7 @@ impl Sim {
     pub(crate) fn plug(&self, there: bool) -> Outcome<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let live = device_folder(&self.label).ok_or("no simulated chip in configfs")?.join("live");
-        state.forget();
+        state.files.clear();
         std::fs::write(&live, if there { "1" } else { "0" }).map_err(|error| format!("{}: {error}", live.display()))?;
         if there {
             let wanted: Vec<(u32, bool)> = state.wanted.iter().map(|(offset, high)| (*offset, *high)).collect();
@@ -133,25 +131,20 @@ impl State {
         mut act: impl FnMut(&File) -> std::io::Result<usize>,
     ) -> Outcome<()> {
         let text = |error: std::io::Error| format!("line {offset} of the simulated chip {label}: {error}");
-        if let Some(file) = self.files.get(&(offset, what))
-            && act(file).is_ok()
-        {
-            return Ok(());
+        if let Some(file) = self.files.get(&(offset, what)) {
+            if act(file).is_ok() {
+                return Ok(());
+            }
+            // The chip went away, and with it every file.
+            self.files.clear();
         }
-        self.forget();
         let chip = chip_folder(label)
             .ok_or_else(|| format!("the simulated chip {label} is not there; `device gpio return`"))?;
         let path = chip.join(format!("sim_gpio{offset}")).join(what);
         let file = File::options().read(true).write(what == "pull").open(path).map_err(text)?;
         let result = act(&file).map_err(text);
-        self.chip = Some(chip);
         self.files.insert((offset, what), file);
         result.map(|_| ())
-    }
-
-    fn forget(&mut self) {
-        self.files.clear();
-        self.chip = None;
     }
 }
 
