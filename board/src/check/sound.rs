@@ -45,7 +45,7 @@ fn pcm(
     match machine.pcms.iter().find(tried).map(|pcm| &pcm.trial) {
         None => {}
         Some(PcmTrial::Busy) => {
-            let remedy = format!("stop it (`fuser -v /dev/snd/*` names it)");
+            let remedy = "stop it (`fuser -v /dev/snd/*` names it)";
             found.add(severity, place, format!("another program has `{name}`"), remedy);
         }
         Some(PcmTrial::Fails(reason)) => {

@@ -123,9 +123,9 @@ fn an_empty_machine_is_told_of_every_part_and_what_to_do() {
 
 #[test]
 fn a_line_that_another_program_holds_is_named_with_its_holder() {
-    let findings = after("rpi4-handset", |machine| machine.gpio_chips[0].used = vec![(7, "spi0 CS1".into())]);
+    let findings = after("rpi4-handset", |machine| machine.gpio_chips[0].used = vec![(8, "spi0 CS0".into())]);
     assert_eq!(findings.len(), 1);
-    one(&findings, Severity::Error, "[panel] bell", "line 7 is held by `spi0 CS1`");
+    one(&findings, Severity::Error, "[panel.keys] ok", "line 8 is held by `spi0 CS0`");
     let findings = after("rpi4-handset", |machine| machine.gpio_chips[0].used = vec![(10, "spi0".into())]);
     one(&findings, Severity::Error, "[panel.expanders.keys] interrupt", "spi0");
     let findings = after("rpi4-handset", |machine| machine.gpio_chips[0].lines = 26);
@@ -262,7 +262,7 @@ fn an_explanation_names_every_pin_and_every_part() {
     let lines = explain(&board("rpi4-handset"));
     for line in [
         "hook: line 17 of pinctrl-bcm2711, lifted while high, counts after 20 ms",
-        "key volume+: pin 12 (GPB4) of expander keys, closes to ground",
+        "key volume+: pin 13 (GPB5) of expander keys, closes to ground",
         "lamp message: pin 12 (GPB4) of expander lamps, lit while low",
         "  row 1: line 5 of pinctrl-bcm2711: 1 2 3",
         "expander keys: mcp23017 at 0x20 on /dev/i2c-1, tells of changes on line 10",

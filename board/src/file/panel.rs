@@ -55,7 +55,7 @@ impl Reading<'_> {
         for (name, pin) in file.keys {
             let key = self.key(&name)?;
             used.key(key, name.span())?;
-            keys.push((key, used.pin(&pin, &format!("key {}", key.name()))?));
+            keys.push((key, used.input(&pin, &format!("key {}", key.name()))?));
         }
         let rotary = file.rotary.map(|rotary| self.rotary(rotary.into_inner(), &mut used)).transpose()?;
         let mut lamps = Vec::new();
@@ -102,7 +102,7 @@ impl Reading<'_> {
 
     fn hook(&self, file: HookFile, used: &mut Used<'_>) -> Checked<HookWiring> {
         Ok(HookWiring {
-            pin: used.pin(&file.pin, "the hook")?,
+            pin: used.input(&file.pin, "the hook")?,
             lifted_high: file.lifted == Level::High,
             debounce_ms: self.debounce(file.debounce_ms)?,
         })
@@ -201,16 +201,17 @@ impl Reading<'_> {
             return Err(self.refuse(span, reason));
         }
         let numbered = (1..).zip(&pins);
-        numbered.map(|(number, pin)| used.pin(pin, &format!("{what} {number}"))).collect()
+        numbered.map(|(number, pin)| used.input(pin, &format!("{what} {number}"))).collect()
     }
 
     fn rotary(&self, file: RotaryFile, used: &mut Used<'_>) -> Checked<RotaryWiring> {
-        let pulse = used.pin(&file.pulse, "the pulse contact of the dial")?;
+        let pulse = used.input(&file.pulse, "the pulse contact of the dial")?;
         if used.expander_of(pulse).is_some_and(|expander| expander.interrupt.is_none()) {
             let reason = "pulses are too short for an expander that is polled: give the expander an interrupt line, or use a line of the chip";
             return Err(self.refuse(file.pulse.span(), reason));
         }
-        let off_normal = file.off_normal.map(|pin| used.pin(&pin, "the off-normal contact of the dial")).transpose()?;
+        let off_normal =
+            file.off_normal.map(|pin| used.input(&pin, "the off-normal contact of the dial")).transpose()?;
         let debounce_ms = match file.debounce_ms {
             None => ROTARY_DEBOUNCE_MS,
             Some(given) if *given.get_ref() <= LONGEST_ROTARY_DEBOUNCE_MS => given.into_inner(),
@@ -251,7 +252,7 @@ impl Reading<'_> {
         let span = file.span();
         match file.into_inner() {
             JackFile { pin: Some(pin), plugged: Some(level), control: None } => {
-                Ok(JackWiring::Pin { pin: used.pin(&pin, "the headset jack")?, plugged_high: level == Level::High })
+                Ok(JackWiring::Pin { pin: used.input(&pin, "the headset jack")?, plugged_high: level == Level::High })
             }
             JackFile { pin: None, plugged: None, control: Some(control) } => {
                 Ok(JackWiring::Control(self.filled(control, "control")?.into_inner()))

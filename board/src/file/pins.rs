@@ -91,7 +91,7 @@ impl<'a> Used<'a> {
         Ok(())
     }
 
-    /// Gives a pin away.
+    /// Gives a pin away that is driven.
     pub(super) fn pin(&mut self, pin: &Spanned<PinFile>, what: &str) -> Checked<Pin> {
         match pin.get_ref() {
             PinFile::Line(line) => self.line(*line, pin.span(), what).map(Pin::Line),
@@ -101,6 +101,19 @@ impl<'a> Used<'a> {
                 Ok(place)
             }
         }
+    }
+
+    /// Gives a pin away that is read.
+    pub(super) fn input(&mut self, pin: &Spanned<PinFile>, what: &str) -> Checked<Pin> {
+        let place = self.pin(pin, what)?;
+        let kind = self.expander_of(place).map(|expander| expander.kind);
+        if let (Some(ExpanderKind::Mcp23017), Pin::Expander { pin: number @ (7 | 15), .. }) = (kind, place) {
+            let reason = format!(
+                "pin {number} of an MCP23017 can only be an output (its data sheet since 2022: reading it may disturb the bus): give {what} another, and this one a lamp"
+            );
+            return Err(self.reading.refuse(pin.span(), reason));
+        }
+        Ok(place)
     }
 
     /// The expander of a pin.

@@ -40,7 +40,7 @@ keys = [
 [panel.keys]
 hold = 5
 "volume+" = 6
-key2 = "front.15"
+key2 = "front.14"
 [panel.rotary]
 pulse = "front.0"
 off_normal = 11
@@ -57,7 +57,7 @@ slow = "red"
 usb = "0d8c:0105"
 headset = true
 [panel.jack]
-pin = "front.7"
+pin = "front.6"
 plugged = "low"
 [audio]
 playback = "plughw:CARD=Codec"
@@ -120,8 +120,8 @@ fn a_wired_board_is_read_whole() {
     assert_eq!(wired.usb_handset, Some(UsbHandsetWiring { usb: Some((0x0d8c, 0x0105)), headset: true }));
     assert_eq!(wired.key_debounce_ms, DEBOUNCE_MS);
     assert!(wired.keys.contains(&(Key::VolumeUp, Pin::Line(6))));
-    assert!(wired.keys.contains(&(Key::Lamp(2), Pin::Expander { expander: 0, pin: 15 })));
-    let jack = JackWiring::Pin { pin: Pin::Expander { expander: 0, pin: 7 }, plugged_high: false };
+    assert!(wired.keys.contains(&(Key::Lamp(2), Pin::Expander { expander: 0, pin: 14 })));
+    let jack = JackWiring::Pin { pin: Pin::Expander { expander: 0, pin: 6 }, plugged_high: false };
     assert_eq!(wired.jack, Some(jack));
 }
 
@@ -196,7 +196,7 @@ fn a_pin_used_twice_is_refused_where_it_is_used_again() {
         ("line1 = { pin = 20 }", "line1 = { pin = \"front.4\" }", "already is column 2"),
         ("off_normal = 11", "off_normal = 1", "already is row 1"),
         ("pulse = \"front.0\"", "pulse = 3", "already is column 1"),
-        ("pin = \"front.7\"", "pin = 20", "already is lamp line1"),
+        ("pin = \"front.6\"", "pin = 20", "already is lamp line1"),
     ] {
         let (at, line, reason) = changed(from, to);
         assert_eq!(line, at, "{to}: {reason}");
@@ -255,13 +255,19 @@ fn nonsense_is_refused_with_its_line_and_a_remedy() {
         ("address = 0x20", "address = 0x40", "0x20 to 0x27"),
         ("address = 0x20", "address = 0x38", "0x20 to 0x27"),
         ("address = 0x20", "address = 288", "0x20 to 0x27"),
+        ("pin = 17", "pin = \"front.7\"", "only be an output"),
+        ("key2 = \"front.14\"", "key2 = \"front.15\"", "only be an output"),
+        ("rows = [1, 2]", "rows = [1, \"front.15\"]", "only be an output"),
+        ("pulse = \"front.0\"", "pulse = \"front.7\"", "only be an output"),
+        ("off_normal = 11", "off_normal = \"front.7\"", "only be an output"),
+        ("pin = \"front.6\"", "pin = \"front.7\"", "only be an output"),
         ("rows = [1, 2]", "rows = []", "list their pins"),
         ("scan_ms = 10", "scan_ms = 5", "10 on an expander"),
         ("scan_ms = 10", "scan_ms = 60", "10 to 50"),
         ("[\"1\", \"2\"]", "[\"1\"]", "write \"\""),
         ("[\"1\", \"2\"]", "[\"1\", \"A\"]", "use 0 to 9"),
         ("hold = 5", "halt = 5", "hold"),
-        ("key2 = \"front.15\"", "key3 = 7", "raise lamp_keys"),
+        ("key2 = \"front.14\"", "key3 = 7", "raise lamp_keys"),
         ("digits = \"0123456789\"", "digits = \"012345678\"", "1234567890"),
         ("digits = \"0123456789\"", "digits = \"0123456788\"", "1234567890"),
         ("digits = \"0123456789\"", "pause_ms = 50", "200 is usual"),
@@ -287,9 +293,9 @@ fn nonsense_is_refused_with_its_line_and_a_remedy() {
         ("usb = \"0d8c:0105\"", "usb = \"d8c:105\"", "lsusb"),
         ("usb = \"0d8c:0105\"", "usb = \"0d8c\"", "lsusb"),
         ("[panel.usb_handset]\nusb = \"0d8c:0105\"\nheadset = true", "[panel.usb_handset]", "two hooks"),
-        ("[panel.jack]\npin = \"front.7\"\nplugged = \"low\"", "[panel.jack]\nplugged = \"low\"", "in one way"),
+        ("[panel.jack]\npin = \"front.6\"\nplugged = \"low\"", "[panel.jack]\nplugged = \"low\"", "in one way"),
         ("[panel.jack]\npin", "[panel.jack]\ncontrol = \"Headphone Jack\"\npin", "in one way"),
-        ("[panel.jack]\npin = \"front.7\"\nplugged = \"low\"", "[panel.jack]\npin = 7", "in one way"),
+        ("[panel.jack]\npin = \"front.6\"\nplugged = \"low\"", "[panel.jack]\npin = 7", "in one way"),
         ("playback = \"plughw:CARD=Codec\"", "playback = \"\"", "write one"),
         ("rate = 16000", "rate = 0", "write 16000"),
         ("rate = 16000", "rate = 44100", "plughw"),
@@ -318,7 +324,7 @@ fn what_is_missing_is_refused_where_it_should_be() {
     let without = |text: &str| refused(&with(text, ""));
     let (line, reason) = without("chip = \"gpio-sim.0\"\n");
     assert_eq!((line, reason.contains("gpiodetect")), (4, true), "{reason}");
-    let (_, reason) = without("key2 = \"front.15\"\n[panel.rotary]\npulse = \"front.0\"\n");
+    let (_, reason) = without("key2 = \"front.14\"\n[panel.rotary]\npulse = \"front.0\"\n");
     assert!(reason.contains("unknown field") || reason.contains("no key is called"), "{reason}");
     let (line, reason) = without(
         "key1 = { red = { pin = \"lights.0\", active_low = true }, green = { led = \"g\", brightness = 40 } }\n",
@@ -353,6 +359,12 @@ fn a_panel_that_cannot_be_lifted_is_refused() {
     }
     let (line, reason) = refused(&bare.replace('@', "chip = \"x\"\n[panel.usb_handset]\n"));
     assert_eq!((line, reason.contains("no line of the chip is used")), (5, true), "{reason}");
+}
+
+#[test]
+fn the_output_pins_of_an_mcp23017_take_lamps_and_bell() {
+    let text = with("bell = 9", "bell = \"front.7\"").replace("line1 = { pin = 20 }", "line1 = { pin = \"front.15\" }");
+    assert_eq!(lines(&text).bell, Some(Pin::Expander { expander: 0, pin: 7 }));
 }
 
 #[test]
