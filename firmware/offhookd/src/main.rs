@@ -13,6 +13,7 @@ mod run;
 mod screen;
 mod sound;
 mod sound_files;
+mod sound_thread;
 mod vitals;
 mod watchdog;
 

@@ -2,10 +2,11 @@
 //!
 //! It runs with real-time priority where the system allows, and after it has started it neither allocates nor locks nor
 //! waits for anybody: commands come in and events go out by rings of fixed size, and whatever has to be freed goes back
-//! to the main thread. When the sound device is lost, a silent one of the same pace takes its place until the main
-//! thread has opened the real one again, so that a call goes on.
+//! to the main thread. When the sound device is lost, a silent one of the same pace takes its place until the sound
+//! thread has opened another, so that a call goes on.
 
 use crate::heartbeat;
+use crate::sound_thread::Device;
 use offhook_hal::sim::NoneAudio;
 use offhook_hal::{Audio, AudioError, PollFd, Route};
 use offhook_media::{Command, Engine, EngineConfig, Event, StreamId};
@@ -36,8 +37,12 @@ pub(crate) enum ToMedia {
     Engine(Command),
     Insert(u32, Pair),
     Release(u32),
+    /// The levels of a route.
     Route(Route),
-    Audio(Box<dyn Audio>),
+    /// Takes the place of the device in use.
+    Audio(Device),
+    /// The device in use goes back, and silence takes its place.
+    Silence,
     Stop,
 }
 
@@ -46,10 +51,12 @@ pub(crate) enum FromMedia {
     Engine(Event),
     /// To be dropped here.
     Pair(#[allow(dead_code)] Pair),
-    /// To be dropped here: a device that was replaced.
-    Audio(#[allow(dead_code)] Box<dyn Audio>),
-    /// The sound device is gone; silence runs in its place.
-    Lost(&'static str),
+    /// A device that is no longer in use.
+    Audio(Box<dyn Audio>),
+    /// After [`ToMedia::Silence`]: no device is in use.
+    Silent,
+    /// The device of this number is gone, or could not be started; silence runs in its place.
+    Lost(u32, &'static str),
 }
 
 /// The main thread's end.
@@ -81,7 +88,8 @@ impl MediaThread {
             engine: Engine::new(config),
             stand_in: Some(Box::new(NoneAudio::new(format))),
             audio,
-            lost: false,
+            number: 0,
+            silent: false,
             last_period: Instant::now(),
             sockets: RtpSockets::default(),
             buffer: vec![0; 2048],
@@ -170,9 +178,11 @@ pub(crate) fn lock_memory() {
 struct Media {
     engine: Engine,
     audio: Box<dyn Audio>,
+    /// of the device in use
+    number: u32,
     /// Silence of the same pace, ready for the moment the device goes away. `None` while it is in use.
     stand_in: Option<Box<dyn Audio>>,
-    lost: bool,
+    silent: bool,
     last_period: Instant,
     sockets: RtpSockets,
     buffer: Vec<u8>,
@@ -227,10 +237,14 @@ impl Media {
                 }
                 ToMedia::Route(route) => {
                     if self.audio.route(route).is_err() {
-                        self.lose("the sound device does not take its mixer settings");
+                        self.lose("the sound device does not take its levels");
                     }
                 }
-                ToMedia::Audio(audio) => self.take(audio),
+                ToMedia::Audio(device) => self.take(device),
+                ToMedia::Silence => {
+                    self.fall_silent();
+                    self.give_back(FromMedia::Silent);
+                }
                 ToMedia::Stop => return false,
             }
         }
@@ -283,7 +297,7 @@ impl Media {
             match self.audio.ready(descriptors) {
                 Ok(true) => {}
                 Ok(false) => {
-                    if !self.lost && now.duration_since(self.last_period) > STALLED {
+                    if !self.silent && now.duration_since(self.last_period) > STALLED {
                         self.lose("the sound device stands still");
                     }
                     return;
@@ -334,28 +348,40 @@ impl Media {
     }
 
     fn lose(&mut self, why: &'static str) {
-        if let Some(stand_in) = self.stand_in.take() {
-            let dead = std::mem::replace(&mut self.audio, stand_in);
-            let _ = self.audio.start();
-            self.lost = true;
-            self.give_back(FromMedia::Audio(dead));
-            self.give_back(FromMedia::Lost(why));
+        if self.fall_silent() {
+            self.give_back(FromMedia::Lost(self.number, why));
         }
     }
 
-    /// A device that the main thread has opened anew. One of another pace does not fit this engine.
-    fn take(&mut self, mut audio: Box<dyn Audio>) {
+    /// Puts silence in the place of the device; false if it was there already.
+    fn fall_silent(&mut self) -> bool {
+        let Some(stand_in) = self.stand_in.take() else { return false };
+        let before = std::mem::replace(&mut self.audio, stand_in);
+        let _ = self.audio.start();
+        self.silent = true;
+        self.give_back(FromMedia::Audio(before));
+        true
+    }
+
+    /// A device that the sound thread has opened. One of another pace does not fit this engine. If it does not start there
+    /// is none, because its predecessor may not be kept either: the sound thread opens whatever is there.
+    fn take(&mut self, device: Device) {
+        let Device { mut audio, number } = device;
         let format = audio.format();
         let config = self.engine.config();
-        if (format.rate, format.period) != (config.rate, config.period) || audio.start().is_err() {
+        let fits = (format.rate, format.period) == (config.rate, config.period);
+        if !fits || audio.start().is_err() {
+            self.fall_silent();
+            self.number = number;
             self.give_back(FromMedia::Audio(audio));
-            self.give_back(FromMedia::Lost("the sound device came back different"));
+            let why = if fits { "the sound device cannot be started" } else { "the sound device came back different" };
+            self.give_back(FromMedia::Lost(number, why));
             return;
         }
         let before = std::mem::replace(&mut self.audio, audio);
+        self.number = number;
         self.last_period = Instant::now();
-        if self.lost {
-            self.lost = false;
+        if std::mem::take(&mut self.silent) {
             self.stand_in = Some(before);
         } else {
             self.give_back(FromMedia::Audio(before));

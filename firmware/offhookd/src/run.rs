@@ -6,6 +6,7 @@ use crate::control_server::{self, ControlInput};
 use crate::media_thread::{self, FromMedia, MediaThread, ToMedia};
 use crate::panel::{PanelThread, ToPanel};
 use crate::screen::ScreenThread;
+use crate::sound_thread::{SoundEvent, SoundThread};
 use crate::vitals::{Seen, Vitals, runtime_folder};
 use crate::{device, sound, sound_files};
 use offhook_board::{AudioWiring, Board, PanelWiring};
@@ -33,8 +34,6 @@ use tokio::task::{spawn_blocking, spawn_local};
 const SCREEN_COMMANDS: u64 = 1;
 /// Ids that one control client may use.
 const CLIENT_COMMANDS: u64 = 1 << 32;
-/// Between two tries to open a lost sound device.
-const REOPEN: Duration = Duration::from_secs(2);
 /// A phone that cannot say goodbye ends anyway.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -43,7 +42,7 @@ enum Happened {
     Fetched(PhoneFetchId, Result<FetchResponse, FetchError>),
     Panel(PanelEvent),
     Screen(Reaction),
-    Sound(Result<sound::Sound, String>),
+    Sound(SoundEvent),
 }
 
 struct Daemon {
@@ -51,6 +50,7 @@ struct Daemon {
     flows: Flows,
     happened: mpsc::Sender<Happened>,
     media: MediaThread,
+    sound: SoundThread,
     panel: PanelThread,
     screen: Option<ScreenThread>,
     store: StoreThread,
@@ -102,6 +102,10 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     let media = MediaThread::start(sound.audio).map_err(|error| format!("cannot start sound: {error}"))?;
 
     let (happened, mut happened_in) = mpsc::channel(256);
+    let sound_events = happened.clone();
+    let sound_thread = SoundThread::start(&args.audio, &board, &args.state, !missing, move |event| {
+        let _ = sound_events.blocking_send(Happened::Sound(event));
+    })?;
     let panel_events = happened.clone();
     let panel = PanelThread::start(&board, move |event| {
         let _ = panel_events.blocking_send(Happened::Panel(event));
@@ -145,6 +149,7 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         flows: Flows::new(flow_events),
         happened,
         media,
+        sound: sound_thread,
         panel,
         screen: None,
         store,
@@ -169,9 +174,6 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
     if let Some(text) = sound.notice {
         tracing::warn!("{text}");
         daemon.handle(Input::Audio { available: false, text });
-    }
-    if missing {
-        daemon.reopen();
     }
     if daemon.args.screen {
         daemon.start_screen()?;
@@ -287,30 +289,31 @@ impl Daemon {
         while let Some(event) = self.media.poll() {
             match event {
                 FromMedia::Engine(event) => self.handle(Input::Media(event)),
-                FromMedia::Pair(_) | FromMedia::Audio(_) => {}
-                FromMedia::Lost(why) => {
+                FromMedia::Pair(_) => {}
+                FromMedia::Audio(audio) => self.sound.close(audio),
+                FromMedia::Silent => self.sound.silent(),
+                FromMedia::Lost(device, why) => {
                     self.audio = false;
                     self.handle(Input::Audio { available: false, text: why.into() });
-                    self.reopen();
+                    self.sound.lost(device);
                 }
             }
         }
     }
 
-    /// Tries to open the sound device until it is back.
-    fn reopen(&self) {
-        let (args, board, happened) = (Rc::clone(&self.args), Rc::clone(&self.board), self.happened.clone());
-        spawn_local(async move {
-            loop {
-                tokio::time::sleep(REOPEN).await;
-                let (choice, board, state) = (args.audio.clone(), (*board).clone(), args.state.clone());
-                let opened = spawn_blocking(move || sound::open(&choice, &board, &state)).await;
-                if let Ok(opened @ Ok(_)) = opened {
-                    let _ = happened.send(Happened::Sound(opened)).await;
-                    return;
+    fn sound(&mut self, event: SoundEvent) {
+        match event {
+            SoundEvent::Opened { device, instead } => {
+                self.media.send(ToMedia::Audio(device));
+                let was_lost = !std::mem::replace(&mut self.audio, true);
+                if was_lost || instead.is_some() {
+                    self.handle(Input::Audio { available: instead.is_none(), text: instead.unwrap_or_default() });
                 }
             }
-        });
+            SoundEvent::Silence => self.media.send(ToMedia::Silence),
+            SoundEvent::Level(route) => self.media.send(ToMedia::Route(route)),
+            SoundEvent::Jack(plugged) => self.handle(Input::Panel(PanelEvent::HeadsetJack(plugged))),
+        }
     }
 
     /// `true`: the user wants to leave.
@@ -325,12 +328,7 @@ impl Daemon {
             }
             Happened::Screen(Reaction::Quit) => return true,
             Happened::Screen(Reaction::Redraw | Reaction::Nothing) => {}
-            Happened::Sound(Ok(sound)) => {
-                self.media.send(ToMedia::Audio(sound.audio));
-                self.audio = sound.notice.is_none();
-                self.handle(Input::Audio { available: sound.notice.is_none(), text: sound.notice.unwrap_or_default() });
-            }
-            Happened::Sound(Err(_)) => {}
+            Happened::Sound(event) => self.sound(event),
         }
         false
     }
@@ -442,7 +440,7 @@ impl Daemon {
             Output::Persist { name, bytes } => self.store.save(name, bytes),
             Output::Indicate(lamp, pattern) => self.panel.send(ToPanel::Indicate(lamp, pattern)),
             Output::Ring(on) => self.panel.send(ToPanel::Bell(on)),
-            Output::Route(route) => self.media.send(ToMedia::Route(route)),
+            Output::Route(route) => self.sound.route(route),
             Output::Notify(event) => self.notify(&event),
             Output::Done { id, result } => self.done(id, result),
             Output::Stopped => self.stopped = true,

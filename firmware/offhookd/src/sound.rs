@@ -1,4 +1,4 @@
-//! Opens the sound device that the command line or the board names.
+//! Opens the sound device that the command line or the board names. Which one when, is the sound thread's affair.
 
 use offhook_board::Board;
 use offhook_hal::{Audio, AudioError};
@@ -26,7 +26,8 @@ pub(crate) fn open(choice: &str, board: &Board, state: &Path) -> Result<Sound, S
     }
 }
 
-fn text(error: AudioError) -> String {
+/// What an error says to the user.
+pub(crate) fn text(error: AudioError) -> String {
     match error {
         AudioError::Open(device, what) => format!("{device}: {what}"),
         AudioError::Lost(what) => what,

@@ -1,9 +1,21 @@
 //! A jack that the sound card's driver watches: a control such as `Headphone Jack` that reads on or off, with an event
 //! when it changes. Codecs detect a plug by its impedance, so there is no contact to wire to a pin.
+//!
+//! [`JackWatch`] makes of it what a panel says: plugged or pulled, once the plug rests. A card that is absent has nothing
+//! plugged into it.
+
+use std::time::Duration;
 
 use alsa::ctl::{Ctl, ElemId, ElemType, ElemValue};
 use alsa::poll::Descriptors;
+use offhook_hal::debounce::Debouncer;
 use offhook_hal::{AudioError, PollFd};
+
+/// A plug touches every contact of the jack on its way in.
+const SETTLE: Duration = Duration::from_millis(150);
+/// When to look for a card that came: its device file is there before its rights are.
+const TRIES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(200), Duration::from_millis(1_000), Duration::from_millis(3_000)];
 
 /// The control, opened.
 pub struct JackControl {
@@ -62,6 +74,71 @@ impl JackControl {
         value.set_id(&self.id);
         self.ctl.elem_read(&mut value).ok()?;
         value.get_boolean(0)
+    }
+}
+
+/// A jack over the life of its card. Times are counted from any fixed moment.
+#[derive(Debug)]
+pub struct JackWatch {
+    card: String,
+    control: String,
+    opened: Option<JackControl>,
+    contact: Debouncer,
+    /// the next try to open it, and how many there were since the last news
+    again: Option<Duration>,
+    tries: usize,
+    refused: Option<AudioError>,
+}
+
+impl JackWatch {
+    /// Nothing is plugged, and the control is opened in the first [`turn`](Self::turn).
+    pub fn new(card: String, control: String) -> Self {
+        let contact = Debouncer::new(false, SETTLE);
+        Self { card, control, opened: None, contact, again: Some(Duration::ZERO), tries: 0, refused: None }
+    }
+
+    /// Descriptors to poll, until the next turn.
+    pub fn descriptors(&self) -> Vec<PollFd> {
+        self.opened.as_ref().map(JackControl::descriptors).unwrap_or_default()
+    }
+
+    /// When the next turn is due, if no descriptor is readable before.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.contact.timeout().into_iter().chain(self.again).min()
+    }
+
+    /// Sound cards came or went.
+    pub fn cards_changed(&mut self, now: Duration) {
+        if self.opened.is_none() {
+            (self.tries, self.again) = (1, Some(now + TRIES[0]));
+        }
+    }
+
+    /// Looks at the jack; answers what changed: `true` is plugged.
+    pub fn turn(&mut self, now: Duration) -> Option<bool> {
+        if self.opened.is_none() && self.again.is_some_and(|again| again <= now) {
+            match JackControl::open(&self.card, &self.control) {
+                Ok(jack) => (self.opened, self.again, self.refused) = (Some(jack), None, None),
+                Err(error) => {
+                    self.refused = Some(error);
+                    self.tries += 1;
+                    self.again = TRIES.get(self.tries).map(|distance| now + *distance);
+                }
+            }
+        }
+        let plugged = self.opened.as_mut().map(JackControl::plugged);
+        if plugged == Some(None) {
+            self.opened = None;
+        }
+        self.contact
+            .edge(now, plugged.flatten().unwrap_or(false))
+            .or_else(|| self.contact.poll(now))
+            .map(|edge| edge.level)
+    }
+
+    /// Why the control is not there, once.
+    pub fn complaint(&mut self) -> Option<AudioError> {
+        self.refused.take()
     }
 }
 
