@@ -352,16 +352,8 @@ impl std::fmt::Display for BoardError {
 
 impl std::error::Error for BoardError {}
 
-/// The boards of this repository, compiled in so that the daemon needs no file beside it.
-const BUILT_IN: [(&str, &str); 7] = [
-    ("laptop", include_str!("../laptop/board.toml")),
-    ("usb-handset", include_str!("../usb-handset/board.toml")),
-    ("rpi4-handset", include_str!("../rpi4-handset/board.toml")),
-    ("rpi3-handset", include_str!("../rpi3-handset/board.toml")),
-    ("rpi-zero2w-handset", include_str!("../rpi-zero2w-handset/board.toml")),
-    ("qemu-virt", include_str!("../qemu-virt/board.toml")),
-    ("uml", include_str!("../uml/board.toml")),
-];
+// `BUILT_IN`: the boards of this repository, compiled in so that the daemon needs no file beside it. See build.rs.
+include!(concat!(env!("OUT_DIR"), "/boards.rs"));
 
 impl Board {
     /// Reads the text of a `board.toml`.

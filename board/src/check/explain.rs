@@ -105,7 +105,7 @@ fn panel(wiring: &LinesWiring, lines: &mut Vec<String>) {
             lines.push(format!("headset jack: {}, plugged while {}", place(wiring, *pin), level(*plugged_high)));
         }
         Some(JackWiring::Control(control)) => {
-            lines.push(format!("headset jack: control `{control}` of the sound card"))
+            lines.push(format!("headset jack: control `{control}` of the sound card"));
         }
         None => {}
     }

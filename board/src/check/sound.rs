@@ -52,15 +52,16 @@ fn pcm(
             let remedy = "try a plughw: device, another rate or period, and `aplay -L` for names";
             found.add(severity, place, format!("`{name}` does not open ({reason})"), remedy);
         }
-        Some(PcmTrial::Opens { rate, period, periods, channels }) => {
-            if (*rate, *period, *periods) != (audio.rate, audio.period, audio.periods) {
-                let problem = format!(
-                    "`{name}` gives {rate} Hz, periods of {period}, {periods} of them, {channels} channels; the board asks for {} Hz, {}, {}",
-                    audio.rate, audio.period, audio.periods
-                );
-                found.note(place, problem, "it works; other values in board.toml may save a conversion or some delay");
-            }
+        Some(PcmTrial::Opens { rate, period, periods, channels })
+            if (*rate, *period, *periods) != (audio.rate, audio.period, audio.periods) =>
+        {
+            let problem = format!(
+                "`{name}` gives {rate} Hz, periods of {period}, {periods} of them, {channels} channels; the board asks for {} Hz, {}, {}",
+                audio.rate, audio.period, audio.periods
+            );
+            found.note(place, problem, "it works; other values in board.toml may save a conversion or some delay");
         }
+        Some(PcmTrial::Opens { .. }) => {}
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) label: Option<String>,
     pub(crate) properties: BTreeMap<String, String>,
-    pub(crate) children: Vec<Node>,
+    pub(crate) children: Vec<Self>,
 }
 
 impl Node {
