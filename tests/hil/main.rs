@@ -11,11 +11,17 @@
 #[path = "../interop/account.rs"]
 mod account;
 #[allow(dead_code)]
+#[path = "../interop/baresip.rs"]
+mod baresip;
+#[allow(dead_code)]
 #[path = "../interop/case.rs"]
 mod case;
 #[allow(dead_code)]
 #[path = "../interop/http.rs"]
 mod http;
+#[allow(dead_code)]
+#[path = "../interop/kamailio.rs"]
+mod kamailio;
 #[allow(dead_code)]
 #[path = "../interop/offhook.rs"]
 mod offhook;
@@ -46,6 +52,7 @@ mod machine;
 mod network;
 mod ntp;
 mod qemu;
+mod side_by_side;
 mod uml;
 
 use boards::Kind;

@@ -7,7 +7,7 @@ use crate::process::{self, Process};
 use crate::{kamailio::Kamailio, ports, sound, wait};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -27,6 +27,16 @@ struct Heard {
     answers: usize,
 }
 
+/// Where a user is registered.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) registrar: SocketAddr,
+    pub(crate) domain: &'a str,
+    pub(crate) password: &'a str,
+    /// baresip's own address
+    pub(crate) ip: IpAddr,
+}
+
 /// Starts it as `user`, playing `hz`, with one codec; waits until Kamailio has registered it.
 pub(crate) fn start(
     case: &Case,
@@ -36,16 +46,32 @@ pub(crate) fn start(
     codec: &str,
     transport: &str,
 ) -> Outcome<Baresip> {
+    let password = format!("pw{user}");
+    let ip = Ipv4Addr::LOCALHOST.into();
+    let place = Place { registrar: kamailio.address, domain: "offhook.test", password: &password, ip };
+    start_at(case, &place, user, hz, codec, transport)
+}
+
+/// As `start`, at a registrar of any kind.
+pub(crate) fn start_at(
+    case: &Case,
+    place: &Place<'_>,
+    user: &str,
+    hz: u32,
+    codec: &str,
+    transport: &str,
+) -> Outcome<Baresip> {
+    let ip = place.ip;
     let folder = case.path(format!("baresip-{user}"));
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let modules = modules().ok_or("baresip's modules are not under /usr/lib; apt install baresip-core")?;
     // It takes the port after its SIP port for TLS.
     let (sip, control, rtp) = (ports::take(2), ports::take(2), ports::take(20));
     let mut config = format!(
-        "sip_listen 127.0.0.1:{sip}\naudio_player aubridge,sink\naudio_source ausine,{hz}\naudio_alert aubridge,alert\n\
+        "sip_listen {ip}:{sip}\naudio_player aubridge,sink\naudio_source ausine,{hz}\naudio_alert aubridge,alert\n\
          audio_level no\nausrc_channels 2\nauplay_channels 1\nausrc_srate 48000\nauplay_srate 48000\nausrc_format s16\n\
          auplay_format s16\nrtp_ports {rtp}-{}\nrtcp_mux no\njitter_buffer_type fixed\njitter_buffer_delay 1-5\n\
-         net_interface 127.0.0.1\ncall_local_timeout 120\ncall_max_calls 4\nctrl_tcp_listen 127.0.0.1:{control}\n\
+         net_interface {ip}\ncall_local_timeout 120\ncall_max_calls 4\nctrl_tcp_listen 127.0.0.1:{control}\n\
          snd_path {}\nmodule_path {}\n",
         rtp + 19,
         folder.display(),
@@ -58,9 +84,9 @@ pub(crate) fn start(
         config += &format!("module_app {module}.so\n");
     }
     let account = format!(
-        "<sip:{user}@offhook.test>;auth_user={user};auth_pass=pw{user};outbound=\"sip:{};transport={transport}\";regint=60;\
+        "<sip:{user}@{}>;auth_user={user};auth_pass={};outbound=\"sip:{};transport={transport}\";regint=60;\
          audio_codecs={codec}\n",
-        kamailio.address
+        place.domain, place.password, place.registrar
     );
     for (name, text) in [("config", config.as_str()), ("accounts", &account), ("contacts", "")] {
         std::fs::write(folder.join(name), text).map_err(|error| error.to_string())?;

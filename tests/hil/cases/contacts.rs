@@ -1,0 +1,96 @@
+//! Contacts as they are: bouncing, stuck, two at once, a hook that flutters.
+
+use super::office::{DIAL_TONE, Office, SONG};
+use crate::Entry;
+use crate::boards::Kind;
+use crate::case::{Case, Outcome};
+use crate::hand::MS;
+use crate::wait;
+use std::time::Duration;
+
+pub(super) fn cases() -> Vec<Entry> {
+    let entry = |name, run, limit| Entry {
+        name,
+        run,
+        boards: &Kind::ALL,
+        needs: &[],
+        alone: true,
+        limit: Duration::from_secs(limit),
+    };
+    vec![
+        entry("bouncing_contacts", bouncing_contacts, 90),
+        Entry { boards: &[Kind::Uml], ..entry("stuck_key", stuck_key, 150) },
+    ]
+}
+
+/// Every contact bounces, and still each counts once; a hook that never rests is no lift; two keys at once are two digits.
+fn bouncing_contacts(case: &Case, kind: Kind) -> Outcome {
+    let mut office = Office::open(case, kind)?;
+    let mut bob = office.peer(case, "101", SONG)?;
+    // 5 ms of bounce with every change. A digit that counted twice would be another number, and nobody would ring.
+    office.hand.ask("bounce hook edges=11 us=5000 end=lift")?;
+    let now = office.hand.clock()?;
+    office.hand.hear(DIAL_TONE, now, 5)?;
+    for key in ["1", "0", "1", "#"] {
+        office.hand.ask(&format!("bounce {key} edges=9 us=5000 end=down"))?;
+        wait::pass(60);
+        office.hand.ask(&format!("bounce {key} edges=9 us=5000 end=up"))?;
+        wait::pass(60);
+    }
+    bob.phone.wait_line("ring on").map_err(|error| format!("bouncing keys: {error}"))?;
+    office.hand.ask("bounce hook edges=11 us=5000 end=cradle")?;
+    bob.phone.wait_line("ring off").map_err(|error| format!("bouncing hook: {error}"))?;
+    wait::pass(500);
+
+    // It changes every 8 ms for two seconds, faster than any hook settles, and then lies still.
+    let begin = office.hand.clock()?;
+    office.hand.ask("bounce hook edges=250 us=2000000 end=cradle")?;
+    let ear = office.hand.ask(&format!("ear from={begin}"))?;
+    let loud = ear["db"].as_f64().unwrap_or(0.0);
+    wait::ensure(loud < -60.0, || format!("a fluttering hook was taken for a lift: {ear}"))?;
+
+    // Two keys in the same moment, then the rest of the number.
+    office.hand.lift()?;
+    let now = office.hand.clock()?;
+    office.hand.hear(DIAL_TONE, now, 5)?;
+    office.hand.ask("keys 1 0 down")?;
+    wait::pass(80);
+    office.hand.ask("keys 1 0 up")?;
+    wait::pass(80);
+    office.hand.dial("1#")?;
+    bob.phone.wait_line("ring on").map_err(|error| format!("two keys at once: {error}"))?;
+    office.hand.put_down()?;
+    bob.phone.wait_line("ring off")?;
+    Ok(())
+}
+
+/// A key that hangs is let go after a minute, the others work on, and it works again once it is free.
+fn stuck_key(case: &Case, kind: Kind) -> Outcome {
+    let mut office = Office::open(case, kind)?;
+    let mut bob = office.peer(case, "101", SONG)?;
+    let down = office.hand.ask("key 5 down")?["at"].as_i64().unwrap_or(0);
+    wait::until(
+        80,
+        || {
+            let now = office.hand.clock()?;
+            Ok((now - down > 63_000 * MS).then_some(()))
+        },
+        || "a minute takes longer than that".to_owned(),
+    )?;
+    let lifted = office.hand.lift()?;
+    office.hand.hear(DIAL_TONE, lifted, 5).map_err(|error| format!("a key is stuck: {error}"))?;
+    office.hand.dial("101#")?;
+    bob.phone.wait_line("ring on").map_err(|error| format!("a key is stuck, the others are pressed: {error}"))?;
+    office.hand.put_down()?;
+    bob.phone.wait_line("ring off")?;
+    let said = office.hand.run("journalctl -u offhookd --no-pager -o cat", 20)?;
+    wait::ensure(said.to_lowercase().contains("stuck"), || format!("the log does not tell of the stuck key: {said}"))?;
+    office.hand.ask("key 5 up")?;
+    wait::pass(200);
+    // Free again it is a key: a number with a 5 in it is nobody's.
+    let lifted = office.hand.lift()?;
+    office.hand.hear(DIAL_TONE, lifted, 5)?;
+    let pressed = office.hand.press("5")?;
+    office.hand.hear_silence(pressed, 3).map_err(|error| format!("the key is free and does nothing: {error}"))?;
+    office.hand.put_down().map(drop)
+}

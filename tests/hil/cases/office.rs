@@ -1,0 +1,171 @@
+//! An office around one board: its PBX, other phones at the rig's end, and the board's own phone as extension 100.
+
+use crate::boards::{Board, Kind};
+use crate::case::{Case, Outcome};
+use crate::hand::{Hand, ms};
+use crate::network::{self, Network};
+use crate::offhook::{self, Offhook};
+use crate::pbxd::{self, Pbxd};
+use crate::{process, sound, wait};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// What the board's phone plays for dialling [Hz].
+pub(super) const DIAL_TONE: u32 = 425;
+/// What is spoken into the board's microphone [Hz].
+pub(super) const WHISTLE: u32 = 700;
+/// What the first and the second peer say [Hz].
+pub(super) const SONG: u32 = 1000;
+pub(super) const OTHER_SONG: u32 = 1300;
+/// The PBX's SIP port; HTTP is on the next.
+const SIP: u16 = 5060;
+/// How long a peer sings at most [s].
+const LONGEST: u32 = 300;
+
+/// The board and everybody else. Whatever is started on the same thread is in the board's network.
+pub(super) struct Office {
+    pub(super) hand: Hand,
+    pub(super) board: Board,
+    pub(super) pbx: Pbxd,
+    pub(super) network: Network,
+    /// from power to registered
+    pub(super) registered: Duration,
+}
+
+/// A figure that was measured, for whoever reads the run.
+pub(super) fn figure(kind: Kind, text: &str) {
+    crate::say(&format!("  {}: {text}", kind.name()));
+}
+
+impl Office {
+    /// Boots the board, provisioned by the PBX, and waits until it is registered there.
+    pub(super) fn open(case: &Case, kind: Kind) -> Outcome<Self> {
+        Self::open_with(case, kind, |_, _| Ok(()))
+    }
+
+    /// As `open`, after `prepare` has done something to the board without power.
+    pub(super) fn open_with(case: &Case, kind: Kind, prepare: impl FnOnce(&Board, &Pbxd) -> Outcome) -> Outcome<Self> {
+        let network = Network::start()?;
+        let pbx = pbxd::start_on(case, network::RIG.into(), SIP)?;
+        let mut board = Board::new(case, kind, "board")?;
+        board.owner_file("provision", pbx.url("100")?)?;
+        prepare(&board, &pbx)?;
+        let power = Instant::now();
+        board.power_on(case)?;
+        let hand = board.wait_for_hand()?;
+        let mut office = Self { hand, board, pbx, network, registered: Duration::ZERO };
+        office.wait_registrations(1)?;
+        office.registered = power.elapsed();
+        Ok(office)
+    }
+
+    /// How often the PBX has registered the board's phone.
+    pub(super) fn registrations(&self) -> usize {
+        process::read(&self.pbx.process.log).matches("100 is registered").count()
+    }
+
+    /// Waits until it has done so `count` times.
+    pub(super) fn wait_registrations(&mut self, count: usize) -> Outcome {
+        let patience = self.board.kind.patience();
+        let log = self.pbx.process.log.clone();
+        let found = wait::until(
+            patience,
+            || Ok((process::read(&log).matches("100 is registered").count() >= count).then_some(())),
+            || "the board's phone is not registered".to_owned(),
+        );
+        found.map_err(|error| format!("{error}; {}", self.why()))
+    }
+
+    /// What the board says when something is wrong with its phone.
+    fn why(&mut self) -> String {
+        let health = self.hand.health();
+        let journal = self.hand.try_run("journalctl -u offhookd -n 15 --no-pager -o cat", 10);
+        format!("health {health:?}; journal: {}", journal.map_or_else(|error| error, |said| said.1))
+    }
+
+    /// A phone at the rig's end: it sings into its handset and records what it hears.
+    pub(super) fn peer(&self, case: &Case, user: &str, hz: u32) -> Outcome<Peer> {
+        let (song, ear) = (case.path(format!("{user}-song.wav")), case.path(format!("{user}-ear.wav")));
+        sound::write_tone(&song, f64::from(hz), LONGEST)?;
+        let options = offhook::phone(case, user)?.provision(self.pbx.url(user)?);
+        let mut phone = options.files(&song, &ear).start(case)?;
+        phone.wait_registered()?;
+        Ok(Peer { phone, ear })
+    }
+
+    /// The board's phone calls a peer, who answers.
+    pub(super) fn call(&mut self, peer: &mut Peer, user: &str) -> Outcome {
+        self.hand.lift()?;
+        self.hand.dial(&format!("{user}#"))?;
+        peer.phone.wait_line("ring on")?;
+        peer.phone.lift()?;
+        peer.phone.wait_calls(&["talking"])?;
+        Ok(())
+    }
+
+    /// Both hear the other: measured from now on. The board must be whistling.
+    pub(super) fn both_hear(&mut self, peer: &Peer) -> Outcome {
+        let now = self.hand.clock()?;
+        self.hand.hear(SONG, now, 5)?;
+        wait::pass(1700);
+        peer.hears(WHISTLE)
+    }
+
+    /// Hangs up at both ends and waits until the line is free.
+    pub(super) fn hang_up(&mut self, peer: &mut Peer) -> Outcome {
+        self.hand.put_down()?;
+        wait::pass(200);
+        peer.phone.put_down()?;
+        peer.phone.wait_idle()?;
+        let now = self.hand.clock()?;
+        self.hand.hear_silence(now, 5).map(drop)
+    }
+
+    /// How a command ended in the board, without waiting for anything else.
+    pub(super) fn restarts(&mut self) -> Outcome<u32> {
+        let text = self.hand.run("systemctl show -p NRestarts --value offhookd", 20)?;
+        text.trim().parse().map_err(|_| format!("NRestarts is {text:?}"))
+    }
+
+    /// A moment of the board's clock as time since the power came [s].
+    pub(super) fn since_power(&mut self, power: Instant, at: i64) -> Outcome<f64> {
+        let now = self.hand.clock()?;
+        Ok(power.elapsed().as_secs_f64() - ms(at, now) / 1000.0)
+    }
+}
+
+/// A phone at the rig's end.
+pub(super) struct Peer {
+    pub(super) phone: Offhook,
+    ear: PathBuf,
+}
+
+impl Peer {
+    /// Everything heard so far.
+    pub(super) fn heard(&self) -> Outcome<(Vec<i16>, u32)> {
+        sound::read(&self.ear)
+    }
+
+    /// An error unless the last second had this tone.
+    pub(super) fn hears(&self, hz: u32) -> Outcome {
+        let (samples, rate) = self.heard()?;
+        sound::ensure_tone("the peer", sound::tail(&samples, rate, 1.2), rate, f64::from(hz))
+    }
+
+    /// The longest silence since sample `from`, and how many silences of over 20 ms there were [ms].
+    pub(super) fn gaps(&self, from: usize) -> Outcome<(f64, usize)> {
+        let (samples, rate) = self.heard()?;
+        let (mut longest, mut count, mut length) = (0, 0, 0);
+        for sample in samples.get(from..).unwrap_or_default().iter().copied().chain([i16::MAX]) {
+            // 50 dB under full scale: a tone is above that several times in each of its periods.
+            if sample.unsigned_abs() < 100 {
+                length += 1;
+                continue;
+            }
+            count += usize::from(length > rate as usize / 50);
+            longest = longest.max(length);
+            length = 0;
+        }
+        Ok((longest as f64 * 1000.0 / f64::from(rate), count))
+    }
+}
