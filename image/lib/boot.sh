@@ -6,6 +6,8 @@ make_initramfs() {
     mkdir -p "$tree"/{bin,dev,proc,sys,run,root,modules}
     install -m 755 "$work/root/usr/bin/busybox" "$tree/bin/busybox"
     install -m 755 "$here/initramfs/init" "$tree/init"
+    local applet
+    for applet in mount insmod sed chroot switch_root sleep reboot; do ln -s busybox "$tree/bin/$applet"; done
     : >"$tree/modules/order"
     if [ -n "$KERNEL" ]; then
         # shellcheck disable=SC2086

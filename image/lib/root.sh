@@ -66,7 +66,7 @@ programs() {
         [ -f "$from/$name" ] || die "no $from/$name: build it with cross/build $ARCH$([ "$name" != offhook-hand ] || echo ' -p offhook-hand')"
         install -m 755 "$from/$name" "$tree/usr/bin/$name"
     done
-    if [ "$ARCH" = amd64 ]; then strip "$tree/usr/bin/"{offhookd,pbxd}; else "$gnu-strip" "$tree/usr/bin/"{offhookd,pbxd}; fi
+    if [ "$ARCH" = amd64 ]; then strip "${names[@]/#/$tree/usr/bin/}"; else "$gnu-strip" "${names[@]/#/$tree/usr/bin/}"; fi
     install -d "$tree/usr/share/offhook/board"
     install -m 644 "$root/board/$board/board.toml" "$tree/usr/share/offhook/board/"
 }
@@ -123,7 +123,8 @@ units() {
                 [ -e "$tree/$unit" ] || die "image/units: there is no unit $unit in the image"
                 mkdir -p "$tree/$target"; ln -sf "../$unit" "$tree/$target/$unit" ;;
         esac
-    done < <({ list "$here/units"; if [ "$HAND" = yes ]; then list "$here/units-emulated"; fi; })
+    done < <({ list "$here/units"; if [ "$HAND" = yes ]; then list "$here/units-emulated"; fi
+        case " $PACKAGES " in *' wifi '*) echo 'offhook-wifi.service multi-user.target.wants' ;; esac; })
 }
 
 # Who am I: for people, for RAUC, for support.
@@ -153,7 +154,7 @@ T
     if [ -n "$WATCHDOG_S" ]; then
         printf '[Manager]\nRuntimeWatchdogSec=%ss\nRebootWatchdogSec=2min\n' "$WATCHDOG_S" >"$tree/etc/systemd/system.conf.d/watchdog.conf"
     fi
-    printf '%s\n' "--board" "$board" >"$tree/usr/share/offhook/board/arguments"
+    echo "--board $board" >"$tree/usr/share/offhook/board/arguments"
     "$here/sbom" --version "$version" --board "$board" --packages "$work/packages.txt" --lock "$root/Cargo.lock" \
         --epoch "$SOURCE_DATE_EPOCH" >"$tree/usr/share/offhook/sbom.spdx.json"
 }
