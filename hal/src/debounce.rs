@@ -34,6 +34,12 @@ impl Debouncer {
         Self { settle, level, candidate: None, latest: Duration::ZERO }
     }
 
+    /// The same contact anew, at rest at `level`.
+    #[must_use]
+    pub fn at(&self, level: bool) -> Self {
+        Self { level, candidate: None, ..self.clone() }
+    }
+
     /// The debounced level.
     pub fn level(&self) -> bool {
         self.level

@@ -123,6 +123,11 @@ impl KeyMatrix {
         self.places.iter().all(|place| !place.contact.level() && !place.contact.is_settling())
     }
 
+    /// Is no key between down and up?
+    pub fn is_settled(&self) -> bool {
+        self.places.iter().all(|place| !place.contact.is_settling())
+    }
+
     /// Crossings any one of which could be a ghost: the corners of closed rectangles. If there is no key in one corner,
     /// that corner is the ghost and the other three are certain.
     fn doubtful(&self, closed: &Closed) -> Closed {

@@ -242,10 +242,14 @@ pub enum PanelEvent {
 /// that loses one device goes on with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PanelReport {
-    /// a device is missing or went away, and is looked for further: (which, what to do)
+    /// a device that belongs to the board is missing or went away, and is looked for further: (which, what to do)
     Lost(String, String),
     /// a device that was lost is there again
     Found(String),
+    /// a device that may come and go is not there: (which, what to do)
+    Unplugged(String, String),
+    /// it came, or came again
+    Plugged(String),
     /// a key is down for longer than any finger stays: it counts as released until it opens
     Stuck(Key),
     /// a stuck key opened
@@ -257,8 +261,9 @@ pub enum PanelReport {
 impl std::fmt::Display for PanelReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Lost(device, remedy) => write!(f, "{device}: {remedy}"),
+            Self::Lost(device, remedy) | Self::Unplugged(device, remedy) => write!(f, "{device}: {remedy}"),
             Self::Found(device) => write!(f, "{device} is there again"),
+            Self::Plugged(device) => write!(f, "{device} is there"),
             Self::Stuck(key) => write!(f, "the key {} is stuck: free or clean it; it is ignored meanwhile", key.name()),
             Self::Freed(key) => write!(f, "the key {} is free again", key.name()),
             Self::Dial(remedy) => write!(f, "the dial: {remedy}"),

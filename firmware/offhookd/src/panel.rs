@@ -112,7 +112,9 @@ fn tell(report: &PanelReport, missing: &AtomicUsize) {
             tracing::info!("panel: {report}");
         }
         PanelReport::Stuck(_) | PanelReport::Dial(_) => tracing::warn!("panel: {report}"),
-        PanelReport::Freed(_) => tracing::info!("panel: {report}"),
+        PanelReport::Freed(_) | PanelReport::Plugged(_) | PanelReport::Unplugged(..) => {
+            tracing::info!("panel: {report}")
+        }
     }
 }
 

@@ -6,8 +6,10 @@
 pub mod alsa_audio;
 pub mod jack;
 pub mod loop_test;
+pub mod machine;
 pub mod mixer;
 pub mod panel;
+pub mod pwm;
 pub mod sound_cards;
 pub mod wav_handset;
 

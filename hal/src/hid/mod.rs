@@ -170,6 +170,11 @@ impl Descriptor {
         this
     }
 
+    /// Has any field a usage of this page?
+    pub fn has_page(&self, page: u16) -> bool {
+        self.fields.iter().any(|field| field.usages.iter().any(|(first, _)| first >> 16 == u32::from(page)))
+    }
+
     /// Length of a report without its number [bytes].
     pub fn length(&self, direction: Direction, report: u8) -> usize {
         let bits =

@@ -5,7 +5,9 @@
 //! `KEY_PHONE` is the hook of USB handsets: down while lifted.
 
 use evdev::{EventSummary, KeyCode, SwitchCode};
-use offhook_hal::{Hook, Key, PanelEvent};
+use offhook_hal::Key;
+
+use super::Raw;
 
 /// First code of `KEY_MACRO1`…`KEY_MACRO30`.
 const MACRO1: u16 = 0x290;
@@ -13,29 +15,25 @@ const MACROS: u16 = 30;
 /// First code of `KEY_KBD_LCD_MENU1`…`KEY_KBD_LCD_MENU5`.
 const LCD_MENU1: u16 = 0x2b8;
 
-/// The event an input event means; `None` for those that mean nothing here (repeats among them).
-pub(super) fn event(summary: &EventSummary) -> Option<PanelEvent> {
+/// What an event of an input device means; `None` for those that mean nothing here (repeats among them).
+pub(super) fn raw(summary: &EventSummary, source: usize) -> Option<Raw> {
     match summary {
-        EventSummary::Key(_, KeyCode::KEY_PHONE, value) => match value {
-            0 => Some(PanelEvent::Hook(Hook::On)),
-            1 => Some(PanelEvent::Hook(Hook::Off)),
-            _ => None,
-        },
-        EventSummary::Key(_, code, value) => {
-            let key = key(*code)?;
-            match value {
-                0 => Some(PanelEvent::Up(key)),
-                1 => Some(PanelEvent::Down(key)),
-                _ => None,
+        EventSummary::Key(_, code, value @ (0 | 1)) => {
+            let down = *value == 1;
+            if *code == KeyCode::KEY_PHONE {
+                return Some(Raw::Hook { source, lifted: down });
             }
+            Some(Raw::Key { source, key: key(*code)?, down })
         }
-        EventSummary::Switch(_, SwitchCode::SW_HEADPHONE_INSERT, value) => Some(PanelEvent::HeadsetJack(*value != 0)),
+        EventSummary::Switch(_, SwitchCode::SW_HEADPHONE_INSERT, value) => {
+            Some(Raw::Jack { source, plugged: *value != 0 })
+        }
         _ => None,
     }
 }
 
 /// The key of a code.
-pub(super) fn key(code: KeyCode) -> Option<Key> {
+pub(crate) fn key(code: KeyCode) -> Option<Key> {
     let within = |first: u16, count: u16| {
         let number = code.0.checked_sub(first).filter(|offset| *offset < count)?;
         u8::try_from(number + 1).ok()
@@ -86,8 +84,8 @@ mod tests {
     use super::*;
     use evdev::{EventType, InputEvent};
 
-    fn means(kind: EventType, code: u16, value: i32) -> Option<PanelEvent> {
-        event(&InputEvent::new(kind.0, code, value).destructure())
+    fn means(kind: EventType, code: u16, value: i32) -> Option<Raw> {
+        raw(&InputEvent::new(kind.0, code, value).destructure(), 4)
     }
 
     #[test]
@@ -117,12 +115,13 @@ mod tests {
 
     #[test]
     fn presses_releases_hook_and_jack_are_told_apart_and_repeats_are_nothing() {
-        assert_eq!(means(EventType::KEY, 79, 1), Some(PanelEvent::Down(Key::Digit('1'))));
+        let one = |down| Some(Raw::Key { source: 4, key: Key::Digit('1'), down });
+        assert_eq!(means(EventType::KEY, 79, 1), one(true));
         assert_eq!(means(EventType::KEY, 79, 2), None);
-        assert_eq!(means(EventType::KEY, 79, 0), Some(PanelEvent::Up(Key::Digit('1'))));
-        assert_eq!(means(EventType::KEY, 169, 1), Some(PanelEvent::Hook(Hook::Off)));
-        assert_eq!(means(EventType::KEY, 169, 0), Some(PanelEvent::Hook(Hook::On)));
-        assert_eq!(means(EventType::SWITCH, 2, 1), Some(PanelEvent::HeadsetJack(true)));
+        assert_eq!(means(EventType::KEY, 79, 0), one(false));
+        assert_eq!(means(EventType::KEY, 169, 1), Some(Raw::Hook { source: 4, lifted: true }));
+        assert_eq!(means(EventType::KEY, 169, 0), Some(Raw::Hook { source: 4, lifted: false }));
+        assert_eq!(means(EventType::SWITCH, 2, 1), Some(Raw::Jack { source: 4, plugged: true }));
         assert_eq!(means(EventType::SWITCH, 0, 1), None);
         assert_eq!(means(EventType::SYNCHRONIZATION, 0, 0), None);
     }

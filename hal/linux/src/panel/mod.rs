@@ -1,27 +1,53 @@
-//! The panel of a board on Linux: GPIO lines, a key matrix, LED devices and an input device, as [`Panel`].
+//! The panel of a board on Linux: pins of GPIO chips and expanders, a key matrix, a dial, LEDs, input devices and a USB
+//! handset, as [`Panel`].
 //!
-//! [`LinuxPanel`] is a loop around three things of `offhook-hal`: a debouncer per contact, the key matrix, and the
-//! blink patterns. The hardware is behind the private trait `Wires`, so that the loop is tested in virtual time; the
-//! real wires are in `wires`, the codes of input devices in `keys`.
+//! [`LinuxPanel`] is a loop around the pure parts of `offhook-hal`: a debouncer per contact, the key matrix, the dial,
+//! the keys that are held, and the blink patterns. The hardware is behind the private trait `Wires`, so that the loop
+//! is tested in virtual time; the real wires are in `wires`.
 //!
 //! Decisions: edges are stamped by the kernel and debounced here, never in both places. Input devices debounce in their
 //! driver, so their events pass straight through. A matrix at rest costs nothing: all rows are driven and the edge of a
-//! column starts the scanning, which ends when every key is up.
+//! column starts the scanning, which ends when every key is up. An expander at rest costs nothing if its interrupt line
+//! is wired, else it is looked at fifty times a second.
 
-mod keys;
+mod backend;
+mod bank;
+mod expander;
+mod inputs;
+pub(crate) mod keys;
+mod lights;
+#[cfg(feature = "rppal")]
+mod rppal_pins;
+pub(crate) mod usb_handset;
 mod waker;
+mod watch;
 mod wires;
 
 use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::Duration;
 
-use offhook_board::{Board, PanelWiring};
+use offhook_board::{Board, JackWiring, LinesWiring, PanelWiring, Pin};
 use offhook_hal::debounce::Debouncer;
+use offhook_hal::held::{HeldKeys, STUCK_AFTER};
 use offhook_hal::matrix::{Closed, KeyMatrix};
-use offhook_hal::{Hook, Key, Lamp, Panel, PanelError, PanelEvent, Pattern};
+use offhook_hal::rotary::{Dialled, RotaryDial};
+use offhook_hal::{Hook, Key, Lamp, Panel, PanelError, PanelEvent, PanelReport, Pattern};
 
 use wires::LinuxWires;
+
+/// Who says that a key is down; input devices and the USB handset count from [`DEVICES`] on.
+const MATRIX: usize = 0;
+const LINES: usize = 1;
+const DIAL: usize = 2;
+const DEVICES: usize = 3;
+
+/// Time between looks at contacts that have no edges, while one of them moves and at rest.
+const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(20));
+/// Time between scans while nothing but stuck keys is closed.
+const STUCK_SCAN: Duration = Duration::from_millis(100);
+/// How long a hook that went away counts as it was: a USB handset that is pulled out and put back keeps its call.
+const HOOK_GRACE: Duration = Duration::from_secs(10);
 
 /// The panel of a board.
 pub struct LinuxPanel(Contacts<LinuxWires>);
@@ -34,36 +60,44 @@ impl std::fmt::Debug for LinuxPanel {
 
 impl LinuxPanel {
     /// Takes hold of everything the board names. A board with [`PanelWiring::Keyboard`] gives a panel without hook,
-    /// keys and lamps: waiting on it only takes time.
+    /// keys and lamps: waiting on it only takes time. What is missing is [reported](Panel::report) and looked for; only
+    /// the GPIO chip and its lines must be there.
     ///
     /// # Errors
-    /// [`PanelError::Device`] for what is missing, in use or not allowed, with what to do.
+    /// [`PanelError::Device`] for a chip or line that is missing, in use or not allowed, with what to do.
     pub fn open(board: &Board) -> Result<Self, PanelError> {
-        let none = offhook_board::LinesWiring::default();
+        let none = LinesWiring::default();
         let wiring = match &board.panel {
             PanelWiring::Keyboard => &none,
             PanelWiring::Lines(wiring) => wiring,
         };
-        let wires = LinuxWires::open(wiring)?;
-        Contacts::new(wires, wiring).map(Self)
+        let pins: Vec<Pin> = contacts(wiring).into_iter().map(|(_, pin, _)| pin).collect();
+        let wires = LinuxWires::open(wiring, &pins)?;
+        Ok(Self(Contacts::new(wires, wiring)))
     }
 }
 
 impl Panel for LinuxPanel {
     fn wait(&mut self, timeout: Duration) -> Result<Option<PanelEvent>, PanelError> {
-        self.0.wait(timeout)
+        Ok(self.0.wait(timeout))
     }
 
     fn waker(&self) -> Waker {
         self.0.wires.waker()
     }
 
+    fn report(&mut self) -> Option<PanelReport> {
+        self.0.report()
+    }
+
     fn indicate(&mut self, lamp: Lamp, pattern: Pattern) -> Result<(), PanelError> {
-        self.0.indicate(lamp, pattern)
+        self.0.indicate(lamp, pattern);
+        Ok(())
     }
 
     fn bell(&mut self, on: bool) -> Result<(), PanelError> {
-        self.0.wires.bell(on)
+        self.0.wires.bell(on);
+        Ok(())
     }
 
     fn lamps(&self) -> Vec<Lamp> {
@@ -74,160 +108,348 @@ impl Panel for LinuxPanel {
 /// What a wire said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Raw {
-    /// the hook line went to a level, stamped by the kernel
-    Hook { at: Duration, high: bool },
-    /// a key of its own line closed or opened
-    Key { at: Duration, index: usize, closed: bool },
-    /// a column changed while the matrix rested
+    /// a contact went to a level, stamped by the kernel
+    Edge { at: Duration, contact: usize, high: bool },
+    /// a contact was looked at and found at a level
+    Seen { contact: usize, high: bool },
+    /// the chip of a contact was lost
+    Away { contact: usize },
+    /// the chip of a contact is there again; how it lies
+    Back { contact: usize, high: bool },
+    /// inputs without edges changed: it is time to look at them
+    Look,
+    /// a column changed while the matrix rested, or the matrix is there again
     Stirred,
-    /// something already debounced
-    Event(PanelEvent),
+    /// a chip of the matrix was lost
+    MatrixAway,
+    /// a key of a device that debounces itself
+    Key { source: usize, key: Key, down: bool },
+    /// the hook of such a device; also how it lies when the device comes
+    Hook { source: usize, lifted: bool },
+    /// the headset jack of such a device
+    Jack { source: usize, plugged: bool },
+    /// such a device went away
+    SourceAway { source: usize },
 }
 
-/// The hardware under a panel. Lamps and keys are numbered as in the wiring.
+/// The hardware under a panel. Contacts are numbered as [`contacts`] lists them, lamps as in the wiring. What fails is
+/// lost: it is said by [`Raw`] and by a report, and not an error of whoever asked.
 trait Wires: Send {
     /// The time on the clock of the stamps.
     fn now(&self) -> Duration;
     /// Was the panel woken since the last question?
     fn woken(&mut self) -> bool;
     /// Returns when something can be read, or after `timeout`; earlier for no reason is fine.
-    fn sleep(&mut self, timeout: Duration) -> Result<(), PanelError>;
+    fn sleep(&mut self, timeout: Duration);
     /// The next thing that happened, without blocking.
-    fn next(&mut self) -> Result<Option<Raw>, PanelError>;
-    /// Level of the hook line now.
-    fn hook_is_high(&mut self) -> Result<bool, PanelError>;
-    /// Is this key of its own line closed now?
-    fn key_is_closed(&mut self, index: usize) -> Result<bool, PanelError>;
-    /// Scans the matrix once.
-    fn scan(&mut self) -> Result<Closed, PanelError>;
+    fn next(&mut self) -> Option<Raw>;
+    /// Level of a contact now; `None`: its chip is lost.
+    fn level(&mut self, contact: usize) -> Option<bool>;
+    /// Has this contact no edges, so that it must be looked at?
+    fn is_sampled(&self, contact: usize) -> bool;
+    /// Does nothing say when such contacts change?
+    fn must_poll(&self) -> bool;
+    /// Looks at all contacts without edges, for [`next`](Self::next) to say; true: look again soon.
+    fn look(&mut self) -> bool;
+    /// Scans the matrix once; `None`: it is lost.
+    fn scan(&mut self) -> Option<Closed>;
     /// Leaves the matrix so that a key gives [`Raw::Stirred`]; false if one is closed already.
-    fn rest(&mut self) -> Result<bool, PanelError>;
-    fn light(&mut self, index: usize, lit: bool) -> Result<(), PanelError>;
-    fn bell(&mut self, on: bool) -> Result<(), PanelError>;
+    fn rest(&mut self) -> bool;
+    /// Makes a light of a lamp shine so bright [%].
+    fn light(&mut self, lamp: usize, light: usize, percent: u8);
+    /// Tells devices with lamps of their own what a lamp does.
+    fn indicate(&mut self, lamp: Lamp, lit: bool);
+    fn bell(&mut self, on: bool);
+    /// Looks for what is lost, if it is time.
+    fn retry(&mut self, now: Duration);
+    /// When it is time.
+    fn retry_at(&self) -> Option<Duration>;
+    fn report(&mut self) -> Option<PanelReport>;
+    fn has_report(&self) -> bool;
 }
+
+/// What a contact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Hook { lifted_high: bool },
+    Key(Key),
+    DialPulse,
+    DialOffNormal,
+    Jack { plugged_high: bool },
+}
+
+/// The contacts of a wiring with their pins and settling times [ms].
+fn contacts(wiring: &LinesWiring) -> Vec<(Role, Pin, u32)> {
+    let mut contacts = Vec::new();
+    if let Some(hook) = &wiring.hook {
+        contacts.push((Role::Hook { lifted_high: hook.lifted_high }, hook.pin, hook.debounce_ms));
+    }
+    contacts.extend(wiring.keys.iter().map(|(key, pin)| (Role::Key(*key), *pin, wiring.key_debounce_ms)));
+    if let Some(dial) = &wiring.rotary {
+        contacts.push((Role::DialPulse, dial.pulse, dial.debounce_ms));
+        contacts.extend(dial.off_normal.map(|pin| (Role::DialOffNormal, pin, dial.debounce_ms)));
+    }
+    if let Some(JackWiring::Pin { pin, plugged_high }) = &wiring.jack {
+        contacts.push((Role::Jack { plugged_high: *plugged_high }, *pin, JACK_DEBOUNCE_MS));
+    }
+    contacts
+}
+
+/// A plug slides over its contact for long, and nobody waits for it.
+const JACK_DEBOUNCE_MS: u32 = 200;
 
 /// The loop: wires in, events out, lamps blinking meanwhile.
 struct Contacts<W> {
     wires: W,
-    hook: Option<(Debouncer, bool)>,
-    keys: Vec<(Key, Debouncer)>,
+    contacts: Vec<Contact>,
+    dial: Option<RotaryDial>,
+    /// debounced changes of the dial's contacts, to be put in order: when, off-normal, high
+    dial_edges: Vec<(Duration, bool, bool)>,
     matrix: Option<Scanned>,
+    held: HeldKeys,
+    hook: AnyOf,
+    jack: AnyOf,
     lamps: Vec<Lit>,
+    /// when contacts without edges were looked at, and whether that has to be repeated
+    looked: (Duration, bool),
     events: VecDeque<PanelEvent>,
+    reports: VecDeque<PanelReport>,
+}
+
+struct Contact {
+    role: Role,
+    level: Debouncer,
+    sampled: bool,
 }
 
 struct Scanned {
+    wired: offhook_board::MatrixWiring,
     keys: KeyMatrix,
     every: Duration,
-    /// `None`: resting
+    /// `None`: resting, or lost
     next: Option<Duration>,
+}
+
+/// Something that several sources can say, such as the hook: on if any says so.
+struct AnyOf {
+    grace: Duration,
+    said: Option<bool>,
+    /// source, what it says, since when it is away
+    sources: Vec<(usize, bool, Option<Duration>)>,
 }
 
 struct Lit {
     lamp: Lamp,
     pattern: Pattern,
     began: Duration,
-    lit: bool,
+    /// brightness of each light [%]
+    lights: Vec<u8>,
+    /// lights that each pattern lights, one bit each
+    shown: [u32; Pattern::ALL.len()],
+    /// lights that are lit
+    lit: u32,
 }
 
 impl Lit {
+    /// The lights that are to be lit at `now`.
+    fn due(&self, now: Duration) -> u32 {
+        let shown = Pattern::ALL.iter().zip(self.shown).find(|(pattern, _)| **pattern == self.pattern);
+        let lit = self.pattern.lit(now.saturating_sub(self.began));
+        shown.filter(|_| lit).map_or(0, |(_, lights)| lights)
+    }
+
     fn next_change(&self, now: Duration) -> Option<Duration> {
         // The change that is due counts from when the lamp last was right, or a late thread would skip it.
-        if self.pattern.lit(now.saturating_sub(self.began)) != self.lit {
+        if self.due(now) != self.lit {
             return Some(now);
         }
         Some(now + self.pattern.next_change(now.saturating_sub(self.began))?)
     }
 }
 
-impl<W: Wires> Contacts<W> {
-    fn new(mut wires: W, wiring: &offhook_board::LinesWiring) -> Result<Self, PanelError> {
-        let ms = |ms: u32| Duration::from_millis(u64::from(ms));
-        let mut events = VecDeque::new();
-        let mut hook = None;
-        if let Some(wired) = &wiring.hook {
-            let high = wires.hook_is_high()?;
-            hook = Some((Debouncer::new(high, ms(wired.debounce_ms)), wired.lifted_high));
-            events.push_back(hook_event(high == wired.lifted_high));
+impl AnyOf {
+    fn new(grace: Duration, said: Option<bool>) -> Self {
+        Self { grace, said, sources: Vec::new() }
+    }
+
+    /// A source says so; answers what changed over all of them.
+    fn say(&mut self, source: usize, on: bool) -> Option<bool> {
+        self.sources.retain(|(known, ..)| *known != source);
+        self.sources.push((source, on, None));
+        self.changed()
+    }
+
+    /// A source went away; what it said counts for the time of grace.
+    fn away(&mut self, now: Duration, source: usize) {
+        for (_, _, away) in self.sources.iter_mut().filter(|(known, ..)| *known == source) {
+            *away = Some(now);
         }
-        let mut keys = Vec::new();
-        for (index, (key, _)) in wiring.keys.iter().enumerate() {
-            let closed = wires.key_is_closed(index)?;
-            keys.push((*key, Debouncer::new(closed, ms(wiring.key_debounce_ms))));
-            if closed {
-                events.push_back(PanelEvent::Down(*key));
+    }
+
+    fn poll(&mut self, now: Duration) -> Option<bool> {
+        let grace = self.grace;
+        let over = |away: Option<Duration>| away.is_some_and(|since| now.saturating_sub(since) >= grace);
+        for (_, on, away) in &mut self.sources {
+            if over(*away) {
+                (*on, *away) = (false, None);
             }
         }
+        self.changed()
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.sources.iter().filter_map(|(_, _, away)| Some((*away)? + self.grace)).min()
+    }
+
+    fn changed(&mut self) -> Option<bool> {
+        let on = self.sources.iter().any(|(_, on, _)| *on);
+        if self.sources.is_empty() || self.said == Some(on) {
+            return None;
+        }
+        self.said = Some(on);
+        Some(on)
+    }
+}
+
+impl<W: Wires> Contacts<W> {
+    fn new(mut wires: W, wiring: &LinesWiring) -> Self {
+        let ms = |ms: u32| Duration::from_millis(u64::from(ms));
+        let now = wires.now();
+        let contacts = contacts(wiring).into_iter().enumerate().map(|(index, (role, _, settle))| {
+            // A chip that is missing tells how its contacts lie when it comes; until then they rest.
+            let level = wires.level(index).unwrap_or(role.at_rest());
+            Contact { role, level: Debouncer::new(level, ms(settle)), sampled: wires.is_sampled(index) }
+        });
+        let contacts: Vec<Contact> = contacts.collect();
         let matrix = wiring.matrix.as_ref().map(|wired| Scanned {
+            wired: wired.clone(),
             keys: KeyMatrix::new(&wired.keys, ms(wired.debounce_ms)),
             every: ms(wired.scan_ms.max(1)),
             next: Some(Duration::ZERO),
         });
+        let dial = wiring
+            .rotary
+            .as_ref()
+            .map(|wired| RotaryDial::new(wired.digits, ms(wired.pause_ms), wired.off_normal.is_some()));
         let mut lamps = Vec::new();
-        for (index, (lamp, _)) in wiring.lamps.iter().enumerate() {
-            wires.light(index, false)?;
-            lamps.push(Lit { lamp: *lamp, pattern: Pattern::Off, began: Duration::ZERO, lit: false });
+        for (index, (lamp, wired)) in wiring.lamps.iter().enumerate() {
+            let lights: Vec<u8> = wired.lights.iter().map(|(_, light)| light.brightness).collect();
+            for light in 0..lights.len() {
+                wires.light(index, light, 0);
+            }
+            let shown = Pattern::ALL.map(|pattern| lights::shown(wired, &wiring.colours, pattern));
+            lamps.push(Lit { lamp: *lamp, pattern: Pattern::Off, began: Duration::ZERO, lights, shown, lit: 0 });
         }
-        Ok(Self { wires, hook, keys, matrix, lamps, events })
+        // Lamps that only a USB handset has.
+        for lamp in [Lamp::Message, Lamp::Mute, Lamp::Headset] {
+            if wiring.usb_handset.is_some() && !lamps.iter().any(|lit| lit.lamp == lamp) {
+                let (pattern, began, shown) = (Pattern::Off, Duration::ZERO, [0; Pattern::ALL.len()]);
+                lamps.push(Lit { lamp, pattern, began, lights: Vec::new(), shown, lit: 0 });
+            }
+        }
+        let mut this = Self {
+            wires,
+            contacts,
+            dial,
+            dial_edges: Vec::new(),
+            matrix,
+            held: HeldKeys::new(STUCK_AFTER),
+            hook: AnyOf::new(HOOK_GRACE, None),
+            jack: AnyOf::new(Duration::ZERO, Some(false)),
+            lamps,
+            looked: (Duration::ZERO, false),
+            events: VecDeque::new(),
+            reports: VecDeque::new(),
+        };
+        for index in 0..this.contacts.len() {
+            let Some(contact) = this.contacts.get(index) else { break };
+            let high = contact.level.level();
+            // A key that nobody presses is no event; everything else says how it lies.
+            if !matches!(contact.role, Role::Key(_)) || !high {
+                this.changed(now, index, now, high);
+            }
+        }
+        this
     }
 
-    fn wait(&mut self, timeout: Duration) -> Result<Option<PanelEvent>, PanelError> {
+    fn wait(&mut self, timeout: Duration) -> Option<PanelEvent> {
         let until = self.wires.now().saturating_add(timeout);
         loop {
-            while let Some(raw) = self.wires.next()? {
-                self.take(raw);
-            }
             let now = self.wires.now();
-            self.settle(now);
-            self.scan(now)?;
-            self.blink(now)?;
-            if let Some(event) = self.events.pop_front() {
-                return Ok(Some(event));
+            self.wires.retry(now);
+            if self.look_due().is_some_and(|due| now >= due) {
+                self.looked = (now, self.wires.look());
             }
-            if now >= until || self.wires.woken() {
-                return Ok(None);
+            while let Some(raw) = self.wires.next() {
+                self.take(now, raw);
+            }
+            self.settle(now);
+            self.scan(now);
+            self.pass(now);
+            self.blink(now);
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if now >= until || self.wires.woken() || self.wires.has_report() || !self.reports.is_empty() {
+                return None;
             }
             let wake = self.timeout(now).map_or(until, |due| due.min(until));
             if wake > now {
-                self.wires.sleep(wake - now)?;
+                self.wires.sleep(wake - now);
             }
         }
     }
 
-    fn indicate(&mut self, lamp: Lamp, pattern: Pattern) -> Result<(), PanelError> {
+    fn report(&mut self) -> Option<PanelReport> {
+        self.reports.pop_front().or_else(|| self.wires.report())
+    }
+
+    fn indicate(&mut self, lamp: Lamp, pattern: Pattern) {
         let now = self.wires.now();
-        let Some((index, lit)) = self.lamps.iter_mut().enumerate().find(|(_, lit)| lit.lamp == lamp) else {
-            return Ok(());
-        };
+        let Some((index, lit)) = self.lamps.iter_mut().enumerate().find(|(_, lit)| lit.lamp == lamp) else { return };
         if lit.pattern == pattern {
-            return Ok(());
+            return;
         }
         lit.pattern = pattern;
         lit.began = now;
-        let on = pattern.lit(Duration::ZERO);
-        if on != lit.lit {
-            lit.lit = on;
-            self.wires.light(index, on)?;
-        }
-        Ok(())
+        lit.light(index, now, &mut self.wires);
+        self.wires.indicate(lamp, pattern != Pattern::Off);
     }
 
-    fn take(&mut self, raw: Raw) {
+    fn take(&mut self, now: Duration, raw: Raw) {
         match raw {
-            Raw::Hook { at, high } => {
-                if let Some((contact, lifted_high)) = &mut self.hook
-                    && let Some(edge) = contact.edge(at, high)
-                {
-                    self.events.push_back(hook_event(edge.level == *lifted_high));
+            Raw::Edge { at, contact, high } => {
+                let edge = self.contacts.get_mut(contact).and_then(|known| known.level.edge(at, high));
+                if let Some(edge) = edge {
+                    self.changed(now, contact, edge.at, edge.level);
                 }
             }
-            Raw::Key { at, index, closed } => {
-                if let Some((key, contact)) = self.keys.get_mut(index)
-                    && let Some(edge) = contact.edge(at, closed)
-                {
-                    self.events.push_back(key_event(*key, edge.level));
+            Raw::Seen { contact, high } => {
+                let edge = self.contacts.get_mut(contact).and_then(|known| known.level.sample(now, high));
+                if let Some(edge) = edge {
+                    self.changed(now, contact, edge.at, edge.level);
                 }
             }
+            Raw::Away { contact } => match self.contacts.get(contact).map(|known| known.role) {
+                Some(Role::Hook { .. }) => self.hook.away(now, LINES),
+                Some(Role::Jack { .. }) => self.jack.away(now, LINES),
+                Some(role) => {
+                    if let Some(known) = self.contacts.get_mut(contact)
+                        && known.level.level() != role.at_rest()
+                    {
+                        known.level = known.level.at(role.at_rest());
+                        self.changed(now, contact, now, role.at_rest());
+                    }
+                }
+                None => {}
+            },
+            Raw::Back { contact, high } => {
+                if let Some(known) = self.contacts.get_mut(contact) {
+                    known.level = known.level.at(high);
+                    self.changed(now, contact, now, high);
+                }
+            }
+            Raw::Look => self.looked.1 = true,
             Raw::Stirred => {
                 if let Some(matrix) = &mut self.matrix
                     && matrix.next.is_none()
@@ -235,56 +457,169 @@ impl<W: Wires> Contacts<W> {
                     matrix.next = Some(Duration::ZERO);
                 }
             }
-            Raw::Event(event) => self.events.push_back(event),
-        }
-    }
-
-    fn settle(&mut self, now: Duration) {
-        if let Some((contact, lifted_high)) = &mut self.hook
-            && let Some(edge) = contact.poll(now)
-        {
-            self.events.push_back(hook_event(edge.level == *lifted_high));
-        }
-        for (key, contact) in &mut self.keys {
-            if let Some(edge) = contact.poll(now) {
-                self.events.push_back(key_event(*key, edge.level));
+            Raw::MatrixAway => {
+                if let Some(matrix) = &mut self.matrix {
+                    let settle = Duration::from_millis(u64::from(matrix.wired.debounce_ms));
+                    matrix.keys = KeyMatrix::new(&matrix.wired.keys, settle);
+                    matrix.next = None;
+                }
+                self.held.lost(MATRIX);
+            }
+            Raw::Key { source, key, down: true } => self.held.down(now, source, key),
+            Raw::Key { source, key, down: false } => self.held.up(source, key),
+            Raw::Hook { source, lifted } => {
+                let changed = self.hook.say(source, lifted);
+                self.events.extend(changed.map(hook_event));
+            }
+            Raw::Jack { source, plugged } => {
+                let changed = self.jack.say(source, plugged);
+                self.events.extend(changed.map(PanelEvent::HeadsetJack));
+            }
+            Raw::SourceAway { source } => {
+                self.held.lost(source);
+                self.hook.away(now, source);
+                self.jack.away(now, source);
             }
         }
+        self.collect();
     }
 
-    fn scan(&mut self, now: Duration) -> Result<(), PanelError> {
-        let Some(matrix) = &mut self.matrix else { return Ok(()) };
-        if matrix.next.is_none_or(|due| now < due) {
-            return Ok(());
+    /// A contact rests at another level since `at`.
+    fn changed(&mut self, now: Duration, contact: usize, at: Duration, high: bool) {
+        match self.contacts.get(contact).map(|contact| contact.role) {
+            Some(Role::Hook { lifted_high }) => {
+                let changed = self.hook.say(LINES, high == lifted_high);
+                self.events.extend(changed.map(hook_event));
+            }
+            Some(Role::Jack { plugged_high }) => {
+                let changed = self.jack.say(LINES, high == plugged_high);
+                self.events.extend(changed.map(PanelEvent::HeadsetJack));
+            }
+            Some(Role::Key(key)) if high => self.held.up(LINES, key),
+            Some(Role::Key(key)) => self.held.down(now, LINES, key),
+            Some(Role::DialPulse) => self.dial_edges.push((at, false, high)),
+            Some(Role::DialOffNormal) => self.dial_edges.push((at, true, high)),
+            None => {}
         }
-        let closed = self.wires.scan()?;
+        self.collect();
+    }
+
+    /// Changes that are complete by now.
+    fn settle(&mut self, now: Duration) {
+        for index in 0..self.contacts.len() {
+            let contact = self.contacts.get_mut(index).filter(|contact| !contact.sampled);
+            if let Some(edge) = contact.and_then(|contact| contact.level.poll(now)) {
+                self.changed(now, index, edge.at, edge.level);
+            }
+        }
+        let Some(dial) = &mut self.dial else { return };
+        self.dial_edges.sort_by_key(|(at, ..)| *at);
+        for (at, off_normal, high) in self.dial_edges.drain(..) {
+            // The pulse contact opens to pulse, the other one closes while the dial is off its rest.
+            if off_normal { dial.off_normal(at, !high) } else { dial.pulse(at, high) }
+        }
+        dial.poll(now);
+        while let Some(dialled) = dial.dialled() {
+            match dialled {
+                Dialled::Digit(digit) => {
+                    self.held.down(now, DIAL, Key::Digit(digit));
+                    self.held.up(DIAL, Key::Digit(digit));
+                }
+                Dialled::Spoilt(fault) => self.reports.push_back(PanelReport::Dial(fault.remedy().to_owned())),
+            }
+        }
+        self.collect();
+    }
+
+    fn scan(&mut self, now: Duration) {
+        let Some(matrix) = &mut self.matrix else { return };
+        if matrix.next.is_none_or(|due| now < due) {
+            return;
+        }
+        let Some(closed) = self.wires.scan() else {
+            matrix.next = None;
+            return;
+        };
         matrix.keys.scanned(now, &closed);
         while let Some(event) = matrix.keys.poll() {
-            self.events.push_back(event);
-        }
-        let at_rest = closed.is_open() && matrix.keys.is_idle() && self.wires.rest()?;
-        matrix.next = if at_rest { None } else { Some(now + matrix.every) };
-        Ok(())
-    }
-
-    fn blink(&mut self, now: Duration) -> Result<(), PanelError> {
-        for (index, lit) in self.lamps.iter_mut().enumerate() {
-            let on = lit.pattern.lit(now.saturating_sub(lit.began));
-            if on != lit.lit {
-                lit.lit = on;
-                self.wires.light(index, on)?;
+            match event {
+                PanelEvent::Down(key) => self.held.down(now, MATRIX, key),
+                PanelEvent::Up(key) => self.held.up(MATRIX, key),
+                PanelEvent::Hook(_) | PanelEvent::HeadsetJack(_) => {}
             }
         }
-        Ok(())
+        let at_rest = closed.is_open() && matrix.keys.is_idle() && self.wires.rest();
+        let only_stuck = !closed.is_open() && matrix.keys.is_settled() && self.held.only_stuck(MATRIX);
+        let every = if only_stuck { STUCK_SCAN } else { matrix.every };
+        matrix.next = if at_rest { None } else { Some(now + every) };
+        self.collect();
+    }
+
+    /// What happens by passing of time alone.
+    fn pass(&mut self, now: Duration) {
+        self.held.poll(now);
+        self.collect();
+        let (hook, jack) = (self.hook.poll(now), self.jack.poll(now));
+        self.events.extend(hook.map(hook_event));
+        self.events.extend(jack.map(PanelEvent::HeadsetJack));
+    }
+
+    fn collect(&mut self) {
+        self.events.extend(std::iter::from_fn(|| self.held.event()));
+        self.reports.extend(std::iter::from_fn(|| self.held.report()));
+    }
+
+    fn blink(&mut self, now: Duration) {
+        for (index, lit) in self.lamps.iter_mut().enumerate() {
+            lit.light(index, now, &mut self.wires);
+        }
+    }
+
+    /// When contacts without edges have to be looked at.
+    fn look_due(&self) -> Option<Duration> {
+        let (last, again) = self.looked;
+        let moving = self.contacts.iter().filter(|contact| contact.sampled).any(|contact| {
+            let dialling =
+                matches!(contact.role, Role::DialPulse) && self.dial.as_ref().is_some_and(|dial| !dial.is_idle());
+            contact.level.is_settling() || dialling
+        });
+        if again || moving { Some(last + LOOK.0) } else { self.wires.must_poll().then_some(last + LOOK.1) }
     }
 
     /// When the loop has something to do without being told.
     fn timeout(&self, now: Duration) -> Option<Duration> {
-        let hook = self.hook.iter().filter_map(|(contact, _)| contact.timeout());
-        let keys = self.keys.iter().filter_map(|(_, contact)| contact.timeout());
+        let contacts = self.contacts.iter().filter(|contact| !contact.sampled).filter_map(|it| it.level.timeout());
         let scan = self.matrix.iter().filter_map(|matrix| matrix.next);
         let lamps = self.lamps.iter().filter_map(|lit| lit.next_change(now));
-        hook.chain(keys).chain(scan).chain(lamps).min()
+        let dial = self.dial.as_ref().and_then(RotaryDial::timeout);
+        let others = [dial, self.held.timeout(), self.hook.timeout(), self.jack.timeout(), self.look_due()];
+        let others = others.into_iter().chain([self.wires.retry_at()]).flatten();
+        contacts.chain(scan).chain(lamps).chain(others).min()
+    }
+}
+
+impl Role {
+    /// The level at which nothing goes on.
+    fn at_rest(self) -> bool {
+        match self {
+            Self::Hook { lifted_high } => !lifted_high,
+            Self::Jack { plugged_high } => !plugged_high,
+            Self::Key(_) | Self::DialOffNormal => true,
+            Self::DialPulse => false,
+        }
+    }
+}
+
+impl Lit {
+    fn light(&mut self, index: usize, now: Duration, wires: &mut impl Wires) {
+        let due = self.due(now);
+        for (light, brightness) in self.lights.iter().enumerate() {
+            let is = |lights: u32| lights >> light & 1 == 1;
+            if is(due) != is(self.lit) {
+                wires.light(index, light, if is(due) { *brightness } else { 0 });
+            }
+        }
+        self.lit = due;
     }
 }
 
@@ -292,281 +627,5 @@ fn hook_event(lifted: bool) -> PanelEvent {
     PanelEvent::Hook(if lifted { Hook::Off } else { Hook::On })
 }
 
-fn key_event(key: Key, down: bool) -> PanelEvent {
-    if down { PanelEvent::Down(key) } else { PanelEvent::Up(key) }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use offhook_board::{HookWiring, LampWiring, LightPlace, LightWiring, LinesWiring, MatrixWiring, Pin};
-
-    /// Wires in virtual time: what happens is a list of times, sleeping moves the clock.
-    #[derive(Default)]
-    struct Mock {
-        now: Duration,
-        hook_high: bool,
-        script: VecDeque<(Duration, Raw)>,
-        /// crossings closed from, until
-        pressed: Vec<(Duration, Duration, usize, usize)>,
-        resting: bool,
-        scans: usize,
-        sleeps: usize,
-        lit: Vec<(Duration, usize, bool)>,
-        bell: bool,
-        gone: bool,
-    }
-
-    impl Mock {
-        fn closed(&self) -> Closed {
-            let mut closed = Closed::default();
-            for (from, until, row, column) in &self.pressed {
-                if (*from..*until).contains(&self.now) {
-                    closed.close(*row, *column);
-                }
-            }
-            closed
-        }
-    }
-
-    impl Wires for Mock {
-        fn now(&self) -> Duration {
-            self.now
-        }
-        fn woken(&mut self) -> bool {
-            false
-        }
-        fn sleep(&mut self, timeout: Duration) -> Result<(), PanelError> {
-            assert!(timeout > Duration::ZERO);
-            self.sleeps += 1;
-            assert!(self.sleeps < 100_000, "the loop spins");
-            let mut until = self.now + timeout;
-            if let Some((at, _)) = self.script.front() {
-                until = until.min((*at).max(self.now));
-            }
-            if self.resting {
-                for (from, ..) in &self.pressed {
-                    if *from > self.now {
-                        until = until.min(*from);
-                    }
-                }
-            }
-            self.now = until;
-            Ok(())
-        }
-        fn next(&mut self) -> Result<Option<Raw>, PanelError> {
-            if self.gone {
-                return Err(PanelError::Gone);
-            }
-            if self.resting && !self.closed().is_open() {
-                self.resting = false;
-                return Ok(Some(Raw::Stirred));
-            }
-            match self.script.front() {
-                Some((at, raw)) if *at <= self.now => {
-                    let raw = *raw;
-                    self.script.pop_front();
-                    Ok(Some(raw))
-                }
-                _ => Ok(None),
-            }
-        }
-        fn hook_is_high(&mut self) -> Result<bool, PanelError> {
-            Ok(self.hook_high)
-        }
-        fn key_is_closed(&mut self, _: usize) -> Result<bool, PanelError> {
-            Ok(false)
-        }
-        fn scan(&mut self) -> Result<Closed, PanelError> {
-            self.scans += 1;
-            self.resting = false;
-            Ok(self.closed())
-        }
-        fn rest(&mut self) -> Result<bool, PanelError> {
-            self.resting = self.closed().is_open();
-            Ok(self.resting)
-        }
-        fn light(&mut self, index: usize, lit: bool) -> Result<(), PanelError> {
-            self.lit.push((self.now, index, lit));
-            Ok(())
-        }
-        fn bell(&mut self, on: bool) -> Result<(), PanelError> {
-            self.bell = on;
-            Ok(())
-        }
-    }
-
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
-    }
-
-    fn light(place: LightPlace) -> LampWiring {
-        LampWiring { lights: vec![(None, LightWiring { place, brightness: 100, active_low: false })] }
-    }
-
-    fn wiring() -> LinesWiring {
-        LinesWiring {
-            hook: Some(HookWiring { pin: Pin::Line(17), lifted_high: true, debounce_ms: 20 }),
-            keys: vec![(Key::Hold, Pin::Line(5)), (Key::Mute, Pin::Line(6))],
-            key_debounce_ms: 10,
-            matrix: Some(MatrixWiring {
-                rows: vec![Pin::Line(1), Pin::Line(2)],
-                columns: vec![Pin::Line(3), Pin::Line(4)],
-                keys: vec![
-                    vec![Some(Key::Digit('1')), Some(Key::Digit('2'))],
-                    vec![Some(Key::Digit('4')), Some(Key::Digit('5'))],
-                ],
-                scan_ms: 5,
-                debounce_ms: 10,
-            }),
-            lamps: vec![
-                (Lamp::Line(1), light(LightPlace::Pin(Pin::Line(20)))),
-                (Lamp::Message, light(LightPlace::Led("m".into()))),
-            ],
-            ..LinesWiring::default()
-        }
-    }
-
-    fn contacts(mock: Mock) -> Contacts<Mock> {
-        let mut contacts = Contacts::new(mock, &wiring()).unwrap();
-        assert_eq!(contacts.wait(ms(0)), Ok(Some(PanelEvent::Hook(Hook::On))), "how it lies at the start");
-        contacts.wires.lit.clear();
-        contacts
-    }
-
-    fn hook(at: u64, high: bool) -> (Duration, Raw) {
-        (ms(at), Raw::Hook { at: ms(at), high })
-    }
-
-    #[test]
-    fn a_bouncing_hook_is_lifted_and_put_back_once() {
-        let script =
-            [hook(100, true), hook(102, false), hook(105, true), hook(900, false), hook(901, true), hook(903, false)];
-        let mut contacts = contacts(Mock { script: script.into(), ..Mock::default() });
-        assert_eq!(contacts.wait(ms(1000)), Ok(Some(PanelEvent::Hook(Hook::Off))));
-        assert_eq!(contacts.wires.now, ms(125));
-        assert_eq!(contacts.wait(ms(1000)), Ok(Some(PanelEvent::Hook(Hook::On))));
-        assert_eq!(contacts.wires.now, ms(923));
-        assert_eq!(contacts.wait(ms(1000)), Ok(None));
-        assert_eq!(contacts.wires.now, ms(1923));
-    }
-
-    #[test]
-    fn a_handset_that_is_off_at_the_start_is_said_to_be_off() {
-        let mock = Mock { hook_high: true, ..Mock::default() };
-        let mut contacts = Contacts::new(mock, &wiring()).unwrap();
-        assert_eq!(contacts.wait(ms(0)), Ok(Some(PanelEvent::Hook(Hook::Off))));
-    }
-
-    #[test]
-    fn keys_on_lines_of_their_own_go_down_and_up() {
-        let key = |at, index, closed| (ms(at), Raw::Key { at: ms(at), index, closed });
-        let script = [key(50, 1, true), key(52, 0, true), key(200, 1, false), key(201, 0, false)];
-        let mut contacts = contacts(Mock { script: script.into(), ..Mock::default() });
-        let mut seen = Vec::new();
-        while let Ok(Some(event)) = contacts.wait(ms(1000)) {
-            seen.push((contacts.wires.now.as_millis(), event));
-        }
-        assert_eq!(
-            seen,
-            [
-                (60, PanelEvent::Down(Key::Mute)),
-                (62, PanelEvent::Down(Key::Hold)),
-                (210, PanelEvent::Up(Key::Mute)),
-                (211, PanelEvent::Up(Key::Hold)),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_resting_matrix_is_not_scanned_and_wakes_with_a_key() {
-        let mock = Mock { pressed: vec![(ms(5_000), ms(5_080), 1, 1)], ..Mock::default() };
-        let mut contacts = contacts(mock);
-        assert_eq!(contacts.wait(ms(4_000)), Ok(None));
-        assert_eq!(contacts.wires.scans, 1, "the one at the start");
-        assert_eq!(contacts.wait(ms(4_000)), Ok(Some(PanelEvent::Down(Key::Digit('5')))));
-        assert_eq!(contacts.wires.now, ms(5_010));
-        assert_eq!(contacts.wait(ms(4_000)), Ok(Some(PanelEvent::Up(Key::Digit('5')))));
-        assert!(contacts.wires.now <= ms(5_100), "{:?}", contacts.wires.now);
-        let scans = contacts.wires.scans;
-        assert_eq!(contacts.wait(ms(60_000)), Ok(None));
-        assert!(contacts.wires.scans <= scans + 1);
-    }
-
-    #[test]
-    fn lamps_blink_while_waiting() {
-        let mut contacts = contacts(Mock::default());
-        contacts.indicate(Lamp::Line(1), Pattern::Fast).unwrap();
-        contacts.indicate(Lamp::Message, Pattern::On).unwrap();
-        contacts.indicate(Lamp::Key(7), Pattern::On).unwrap();
-        assert_eq!(contacts.wait(ms(600)), Ok(None));
-        contacts.indicate(Lamp::Line(1), Pattern::Fast).unwrap();
-        assert_eq!(contacts.wait(ms(200)), Ok(None));
-        contacts.indicate(Lamp::Line(1), Pattern::Off).unwrap();
-        assert_eq!(contacts.wait(ms(2_000)), Ok(None));
-        let line: Vec<(u128, bool)> = contacts
-            .wires
-            .lit
-            .iter()
-            .filter(|(_, index, _)| *index == 0)
-            .map(|(at, _, lit)| (at.as_millis(), *lit))
-            .collect();
-        assert_eq!(line, [(0, true), (250, false), (500, true), (750, false)]);
-        let message: Vec<bool> =
-            contacts.wires.lit.iter().filter(|(_, index, _)| *index == 1).map(|(_, _, lit)| *lit).collect();
-        assert_eq!(message, [true]);
-    }
-
-    #[test]
-    fn events_do_not_stop_the_blinking() {
-        let script = (1..100).map(|n| hook(n * 30, n % 2 == 1)).collect();
-        let mut contacts = contacts(Mock { script, ..Mock::default() });
-        contacts.indicate(Lamp::Line(1), Pattern::Flutter).unwrap();
-        let mut events = 0;
-        while contacts.wires.now < ms(2_990) {
-            events += usize::from(contacts.wait(ms(10)).unwrap().is_some());
-        }
-        assert!(events > 90);
-        let changes = contacts.wires.lit.iter().filter(|(_, index, _)| *index == 0).count();
-        assert!((29..=30).contains(&changes), "{changes}");
-    }
-
-    #[test]
-    fn what_the_kernel_debounced_passes_straight_through() {
-        let script =
-            [(ms(10), Raw::Event(PanelEvent::HeadsetJack(true))), (ms(11), Raw::Event(PanelEvent::Down(Key::Lamp(3))))];
-        let mut contacts = contacts(Mock { script: script.into(), ..Mock::default() });
-        assert_eq!(contacts.wait(ms(100)), Ok(Some(PanelEvent::HeadsetJack(true))));
-        assert_eq!(contacts.wires.now, ms(10));
-        assert_eq!(contacts.wait(ms(100)), Ok(Some(PanelEvent::Down(Key::Lamp(3)))));
-        assert_eq!(contacts.wires.now, ms(11));
-    }
-
-    #[test]
-    fn hardware_that_went_away_is_said_to_be_gone() {
-        let mut contacts = contacts(Mock::default());
-        contacts.wires.gone = true;
-        assert_eq!(contacts.wait(ms(100)), Err(PanelError::Gone));
-    }
-
-    #[test]
-    fn a_keyboard_board_has_a_panel_that_only_takes_time() {
-        let board = Board::parse(Board::built_in("laptop").unwrap()).unwrap();
-        let mut panel = LinuxPanel::open(&board).unwrap();
-        assert_eq!(panel.lamps(), []);
-        let began = std::time::Instant::now();
-        assert_eq!(panel.wait(ms(30)), Ok(None));
-        assert!(began.elapsed() >= ms(30));
-        panel.indicate(Lamp::Line(1), Pattern::On).unwrap();
-        panel.bell(true).unwrap();
-    }
-
-    #[test]
-    fn a_board_whose_chip_is_not_there_is_refused_with_what_to_do() {
-        let text = Board::built_in("rpi4-handset").unwrap().replace("pinctrl-bcm2711", "no-such-chip");
-        let board = Board::parse(&text).unwrap();
-        let Err(PanelError::Device(what, remedy)) = LinuxPanel::open(&board) else { panic!("opened") };
-        assert_eq!(what, "no-such-chip");
-        assert!(remedy.contains("gpiodetect"), "{remedy}");
-    }
-}
+mod tests;

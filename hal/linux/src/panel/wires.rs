@@ -1,145 +1,380 @@
-//! The wires of a panel as Linux has them: lines of a GPIO character device, LEDs under `/sys/class/leds`, an
-//! input-event device. Everything is asked for once, when the panel is opened; waiting is one `poll`.
+//! The wires of a panel as Linux has them: pins of GPIO chips and expanders, LEDs, PWM channels, input devices, a USB
+//! handset. Waiting is one `poll` over all of them.
+//!
+//! Whatever is lost is reported, looked for again (at once when a device file appears, else after a growing pause) and
+//! put back into the state it should be in; everything else works on meanwhile.
 
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{Seek, Write};
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin};
-use gpiocdev::Request;
-use gpiocdev::line::{Bias, Drive, EdgeDetection, EdgeKind, Value};
-use offhook_board::{HookWiring, LampWiring, LightPlace, LinesWiring, MatrixWiring, Pin as BoardPin};
+use offhook_board::{LightPlace, LinesWiring, Pin};
+use offhook_hal::hid::Indicator;
 use offhook_hal::matrix::{self, Closed};
-use offhook_hal::{Hook, PanelError, PanelEvent};
+use offhook_hal::{Lamp, PanelError, PanelReport};
 
+use super::bank::{Bank, Lost, Moved, Plan};
+use super::inputs::Input;
+use super::lights::{self, Device};
+use super::usb_handset::UsbHandset;
 use super::waker::WakeUp;
-use super::{Raw, Wires, keys};
+use super::watch::Watch;
+use super::{DEVICES, Raw, Wires, backend, expander};
 
 /// How long a driven row needs before its columns can be read: pull-ups of 50 kΩ against the capacity of a ribbon.
 const SETTLE: Duration = Duration::from_micros(10);
-const CONSUMER: &str = "offhook";
-const LEDS: &str = "/sys/class/leds";
+/// First and longest pause before something lost is looked for again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
 pub(super) struct LinuxWires {
-    /// hook and keys: the offsets are in `hook` and `keys`
-    inputs: Option<Request>,
-    hook: Option<u32>,
-    keys: Vec<u32>,
-    matrix: Option<MatrixLines>,
-    outputs: Option<Request>,
-    lamps: Vec<LampWire>,
-    bell: Option<u32>,
-    wake: WakeUp,
-    device: Option<evdev::Device>,
-    /// read from the input device, not yet asked for
-    waiting: VecDeque<Raw>,
-    /// did anything become readable since we last read everything?
-    readable: bool,
-}
-
-struct MatrixLines {
-    rows: Request,
-    columns: Request,
-    row_lines: Vec<u32>,
-    column_lines: Vec<u32>,
+    /// the GPIO chip and the expanders
+    banks: Vec<Slot>,
+    /// contacts as the panel counts them
+    contacts: Vec<Place>,
+    rows: Vec<Place>,
+    columns: Vec<Place>,
+    /// is the matrix waiting for a key?
     resting: bool,
+    /// lights per lamp
+    lamps: Vec<Vec<Light>>,
+    bell: Option<Place>,
+    ringing: bool,
+    inputs: Vec<Input>,
+    handset: Option<UsbHandset>,
+    wake: WakeUp,
+    watch: Option<Watch>,
+    waiting: VecDeque<Raw>,
+    reports: VecDeque<PanelReport>,
+    /// did anything become readable since everything was read?
+    readable: bool,
+    /// when to look for what is missing, and the pause behind that
+    retry: Option<(Duration, Duration)>,
 }
 
-enum LampWire {
-    Line(u32),
-    Led { name: String, brightness: File, most: u32 },
+/// A bank and whether it is there.
+struct Slot {
+    bank: Box<dyn Bank>,
+    plan: Plan,
+    /// line of the first bank that says an input of this one changed
+    interrupt: Option<u32>,
+    open: bool,
+}
+
+/// A pin: index of its bank, and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    bank: usize,
+    pin: u32,
+}
+
+struct Light {
+    place: LightPlace,
+    active_low: bool,
+    /// `None` for a pin, and for a device that is missing
+    device: Option<Device>,
+    percent: u8,
+}
+
+impl Place {
+    fn of(pin: Pin) -> Self {
+        match pin {
+            Pin::Line(line) => Self { bank: 0, pin: line },
+            Pin::Expander { expander, pin } => Self { bank: expander + 1, pin: u32::from(pin) },
+        }
+    }
 }
 
 impl LinuxWires {
-    pub(super) fn open(wiring: &LinesWiring) -> Result<Self, PanelError> {
-        let hook = wiring.hook.as_ref().map(|hook| line(hook.pin)).transpose()?;
-        let keys: Vec<u32> = wiring.keys.iter().map(|(_, pin)| line(*pin)).collect::<Result<_, _>>()?;
-        let input_lines: Vec<u32> = hook.iter().chain(&keys).copied().collect();
-        let lamp_lines = wiring.lamps.iter().filter_map(|(_, lamp)| match place(lamp) {
-            Some(LightPlace::Pin(BoardPin::Line(line))) => Some(*line),
-            _ => None,
-        });
-        let bell = wiring.bell.map(line).transpose()?;
-        let output_lines: Vec<u32> = lamp_lines.chain(bell).collect();
-        let uses_chip = !input_lines.is_empty() || !output_lines.is_empty() || wiring.matrix.is_some();
-        let chip = if uses_chip { chip(&wiring.chip)? } else { PathBuf::new() };
-
-        let inputs = match input_lines.is_empty() {
-            true => None,
-            false => Some(request(&chip, "hook and keys", |builder| {
-                builder
-                    .with_lines(&input_lines)
-                    .as_input()
-                    .with_bias(Bias::PullUp)
-                    .with_edge_detection(EdgeDetection::BothEdges);
-            })?),
+    /// Takes hold of everything the wiring names; `contacts` in the order the panel counts them. What is missing is
+    /// looked for later, only the GPIO chip must be there: without it the board is another one.
+    pub(super) fn open(wiring: &LinesWiring, contacts: &[Pin]) -> Result<Self, PanelError> {
+        let places = |pins: &[Pin]| pins.iter().map(|pin| Place::of(*pin)).collect::<Vec<_>>();
+        let matrix = wiring.matrix.as_ref();
+        let light = |light: &offhook_board::LightWiring| Light {
+            place: light.place.clone(),
+            active_low: light.active_low,
+            device: None,
+            percent: 0,
         };
-        let outputs = match output_lines.is_empty() {
-            true => None,
-            false => Some(request(&chip, "lamps and bell", |builder| {
-                builder.with_lines(&output_lines).as_output(Value::Inactive);
-            })?),
+        let lights = |lamp: &offhook_board::LampWiring| lamp.lights.iter().map(|(_, wired)| light(wired)).collect();
+        let wake = WakeUp::new().map_err(|error| {
+            PanelError::Device("eventfd".to_owned(), format!("none can be had ({error}); raise LimitNOFILE"))
+        })?;
+        let mut this = Self {
+            banks: Vec::new(),
+            contacts: places(contacts),
+            rows: matrix.map(|matrix| places(&matrix.rows)).unwrap_or_default(),
+            columns: matrix.map(|matrix| places(&matrix.columns)).unwrap_or_default(),
+            resting: false,
+            lamps: wiring.lamps.iter().map(|(_, lamp)| lights(lamp)).collect(),
+            bell: wiring.bell.map(Place::of),
+            ringing: false,
+            inputs: wiring.input_devices.iter().map(|name| Input::new(name)).collect(),
+            handset: wiring.usb_handset.as_ref().map(UsbHandset::new),
+            wake,
+            watch: Watch::new().ok(),
+            waiting: VecDeque::new(),
+            reports: VecDeque::new(),
+            readable: true,
+            retry: None,
         };
-        let matrix = wiring.matrix.as_ref().map(|wired| MatrixLines::open(&chip, wired)).transpose()?;
-        let lamps = wiring.lamps.iter().map(|(_, lamp)| match place(lamp) {
-            Some(LightPlace::Pin(pin)) => line(*pin).map(LampWire::Line),
-            Some(LightPlace::Led(name)) => led(Path::new(LEDS), name),
-            _ => Err(unsupported()),
-        });
-        let lamps = lamps.collect::<Result<_, _>>()?;
-        let mut waiting = VecDeque::new();
-        let device = match wiring.input_devices.first() {
-            Some(name) => {
-                let device = input_device(name)?;
-                initial(&device, wiring.hook.as_ref(), &mut waiting);
-                Some(device)
-            }
-            None => None,
-        };
-        let wake = WakeUp::new()
-            .map_err(|error| PanelError::Device("eventfd".to_owned(), format!("none can be had ({error})")))?;
-        Ok(Self { inputs, hook, keys, matrix, outputs, lamps, bell, wake, device, waiting, readable: true })
+        this.make_banks(wiring)?;
+        this.find_missing(true);
+        this.light_devices(true);
+        if this.is_missing() {
+            this.retry = Some((this.now() + RETRY.0, RETRY.0));
+        }
+        Ok(this)
     }
 
     pub(super) fn waker(&self) -> std::task::Waker {
         self.wake.waker()
     }
 
-    /// Descriptors worth polling now.
-    fn descriptors(&self) -> impl Iterator<Item = i32> + '_ {
-        // Scanning moves the columns itself; only at rest their edges mean a key.
-        let matrix = self.matrix.as_ref().filter(|matrix| matrix.resting).map(|matrix| matrix.columns.as_raw_fd());
-        let inputs = self.inputs.as_ref().map(AsRawFd::as_raw_fd);
-        let device = self.device.as_ref().map(AsRawFd::as_raw_fd);
-        [self.wake.fd()].into_iter().chain(inputs).chain(matrix).chain(device)
+    fn make_banks(&mut self, wiring: &LinesWiring) -> Result<(), PanelError> {
+        let mut plan = self.plan(0);
+        plan.contacts.extend(wiring.expanders.iter().filter_map(|expander| expander.interrupt));
+        if !plan.is_empty() {
+            let mut bank = backend::open(&wiring.chip, plan.clone())?;
+            bank.open()?;
+            self.banks.push(Slot { bank, plan, interrupt: None, open: true });
+        } else {
+            self.banks.push(Slot { bank: backend::none(), plan, interrupt: None, open: true });
+        }
+        for (index, wired) in wiring.expanders.iter().enumerate() {
+            let plan = self.plan(index + 1);
+            let bank = expander::bank(wired, plan.clone());
+            self.banks.push(Slot { bank, plan, interrupt: wired.interrupt, open: false });
+        }
+        Ok(())
     }
 
-    fn output(&self, line: u32, on: bool) -> Result<(), PanelError> {
-        let value = if on { Value::Active } else { Value::Inactive };
-        match &self.outputs {
-            Some(outputs) => outputs.set_value(line, value).map(|_| ()).map_err(gone),
-            None => Ok(()),
+    /// What the wiring wants of a bank.
+    fn plan(&self, bank: usize) -> Plan {
+        let of = |places: &[Place]| places.iter().filter(|place| place.bank == bank).map(|place| place.pin).collect();
+        let mut outputs = Vec::new();
+        for light in self.lamps.iter().flatten() {
+            if let LightPlace::Pin(pin) = light.place
+                && Place::of(pin).bank == bank
+            {
+                outputs.push((Place::of(pin).pin, light.active_low));
+            }
+        }
+        outputs.extend(self.bell.filter(|bell| bell.bank == bank).map(|bell| (bell.pin, false)));
+        Plan { contacts: of(&self.contacts), columns: of(&self.columns), rows: of(&self.rows), outputs }
+    }
+
+    /// Asks a bank that is there; one that fails is lost.
+    fn ask<T>(&mut self, index: usize, ask: impl FnOnce(&mut dyn Bank) -> Result<T, Lost>) -> Option<T> {
+        let slot = self.banks.get_mut(index).filter(|slot| slot.open)?;
+        match ask(slot.bank.as_mut()) {
+            Ok(answer) => Some(answer),
+            Err(lost) => {
+                self.lose(index, &lost);
+                None
+            }
         }
     }
 
-    fn input(&self, line: Option<u32>) -> Result<bool, PanelError> {
-        match (&self.inputs, line) {
-            (Some(inputs), Some(line)) => inputs.value(line).map(|value| value == Value::Active).map_err(gone),
-            _ => Ok(false),
+    fn lose(&mut self, index: usize, Lost(reason): &Lost) {
+        let Some(slot) = self.banks.get_mut(index).filter(|slot| slot.open) else { return };
+        slot.open = false;
+        slot.bank.close();
+        let remedy = format!("stopped answering ({reason}); check its power and wires, it is looked for again");
+        self.reports.push_back(PanelReport::Lost(slot.bank.name(), remedy));
+        let contacts = self.contacts.iter().enumerate().filter(|(_, place)| place.bank == index);
+        self.waiting.extend(contacts.map(|(contact, _)| Raw::Away { contact }));
+        if self.has_matrix(index) {
+            self.resting = false;
+            self.waiting.push_back(Raw::MatrixAway);
+        }
+        self.retry_soon();
+    }
+
+    fn has_matrix(&self, bank: usize) -> bool {
+        self.rows.iter().chain(&self.columns).any(|place| place.bank == bank)
+    }
+
+    fn retry_soon(&mut self) {
+        self.retry = Some((self.now() + RETRY.0, RETRY.0));
+    }
+
+    fn is_missing(&self) -> bool {
+        self.banks.iter().any(|slot| !slot.open)
+            || self.inputs.iter().any(|input| !input.is_open())
+            || self.handset.as_ref().is_some_and(|handset| !handset.is_open())
+            || self.lamps.iter().flatten().any(Light::is_missing)
+    }
+
+    /// Tries to open what is missing; `first`: says so of what stays missing.
+    fn find_missing(&mut self, first: bool) {
+        for index in 0..self.banks.len() {
+            let Some(slot) = self.banks.get_mut(index).filter(|slot| !slot.open) else { continue };
+            match slot.bank.open() {
+                Ok(()) => {
+                    slot.open = true;
+                    if !first {
+                        self.reports.push_back(PanelReport::Found(slot.bank.name()));
+                        self.restore(index);
+                    }
+                }
+                Err(PanelError::Device(device, remedy)) if first => {
+                    self.reports.push_back(PanelReport::Lost(device, remedy));
+                }
+                Err(_) => {}
+            }
+        }
+        let last = self.inputs.len();
+        for (source, input) in (DEVICES..).zip(&mut self.inputs).filter(|(_, input)| !input.is_open()) {
+            let result = input.open(source, &mut self.waiting);
+            self.reports.extend(plugged(input.name(), result, first));
+        }
+        if let Some(handset) = self.handset.as_mut().filter(|handset| !handset.is_open()) {
+            let result = handset.open(DEVICES + last, &mut self.waiting);
+            self.reports.extend(plugged(handset.name(), result, first));
+        }
+        self.readable = true;
+    }
+
+    /// Brings a bank that came back up to date, and tells how its contacts lie.
+    fn restore(&mut self, index: usize) {
+        let contacts: Vec<_> = self.contacts.iter().copied().enumerate().filter(|(_, at)| at.bank == index).collect();
+        self.ask(index, |bank| bank.look());
+        for (contact, place) in contacts {
+            let Some(high) = self.ask(index, |bank| bank.level(place.pin)) else { return };
+            self.waiting.push_back(Raw::Back { contact, high });
+        }
+        let outputs: Vec<(u32, bool)> = self
+            .lamps
+            .iter()
+            .flatten()
+            .filter_map(|light| match light.place {
+                LightPlace::Pin(pin) => Some((Place::of(pin), (light.percent > 0) != light.active_low)),
+                _ => None,
+            })
+            .chain(self.bell.map(|bell| (bell, self.ringing)))
+            .filter(|(place, _)| place.bank == index)
+            .map(|(place, high)| (place.pin, high))
+            .collect();
+        for (pin, high) in outputs {
+            self.ask(index, |bank| bank.write(pin, high));
+        }
+        if self.has_matrix(index) {
+            self.waiting.push_back(Raw::Stirred);
         }
     }
 
-    /// What an edge of the hook and key lines means.
-    fn edge(&self, offset: u32, kind: EdgeKind, at: Duration) -> Option<Raw> {
-        let high = kind == EdgeKind::Rising;
-        if self.hook == Some(offset) {
-            return Some(Raw::Hook { at, high });
+    /// Opens lamps that are devices of their own and are missing.
+    fn light_devices(&mut self, first: bool) {
+        for light in self.lamps.iter_mut().flatten().filter(|light| light.is_missing()) {
+            match lights::open(&light.place) {
+                Ok(device) => {
+                    light.device = device;
+                    light.refresh();
+                    if !first {
+                        self.reports.push_back(PanelReport::Found(lights::name(&light.place)));
+                    }
+                }
+                Err(PanelError::Device(device, remedy)) if first => {
+                    self.reports.push_back(PanelReport::Lost(device, remedy));
+                }
+                Err(_) => {}
+            }
         }
-        let index = self.keys.iter().position(|line| *line == offset)?;
-        Some(Raw::Key { at, index, closed: !high })
+    }
+
+    fn write(&mut self, place: Place, high: bool) {
+        self.ask(place.bank, |bank| bank.write(place.pin, high));
+    }
+
+    fn drive_rows(&mut self, high: bool) {
+        for place in self.rows.clone() {
+            self.write(place, high);
+        }
+    }
+
+    fn column_banks(&self) -> Vec<usize> {
+        let mut banks: Vec<usize> = self.columns.iter().map(|place| place.bank).collect();
+        banks.dedup();
+        banks
+    }
+
+    /// Reads everything that can be read into `waiting`.
+    fn read(&mut self) {
+        for index in 0..self.banks.len() {
+            while let Some(Some(moved)) = self.ask_next(index) {
+                match moved {
+                    Moved::Column => {
+                        self.resting = false;
+                        self.waiting.push_back(Raw::Stirred);
+                    }
+                    Moved::Contact { at, pin, high } => {
+                        let place = Place { bank: index, pin };
+                        if let Some(contact) = self.contacts.iter().position(|known| *known == place) {
+                            self.waiting.push_back(Raw::Edge { at, contact, high });
+                        } else if index == 0 && !high {
+                            self.waiting.push_back(Raw::Look);
+                        }
+                    }
+                }
+            }
+        }
+        let last = self.inputs.len();
+        for (source, input) in (DEVICES..).zip(&mut self.inputs) {
+            if let Err(remedy) = input.read(source, &mut self.waiting) {
+                self.waiting.push_back(Raw::SourceAway { source });
+                self.reports.push_back(PanelReport::Unplugged(input.name(), remedy));
+            }
+        }
+        if let Some(handset) = &mut self.handset
+            && let Err(remedy) = handset.read(DEVICES + last, &mut self.waiting)
+        {
+            self.waiting.push_back(Raw::SourceAway { source: DEVICES + last });
+            self.reports.push_back(PanelReport::Unplugged(handset.name(), remedy));
+        }
+        let stirred = self.watch.as_mut().is_some_and(Watch::stirred);
+        if self.is_missing() && (stirred || self.retry.is_none()) {
+            let at = if stirred { self.now() } else { self.now() + RETRY.0 };
+            self.retry = Some((at, RETRY.0));
+        }
+    }
+
+    fn ask_next(&mut self, index: usize) -> Option<Option<Moved>> {
+        let resting = self.resting && self.columns.iter().any(|place| place.bank == index);
+        self.ask(index, |bank| bank.next(resting))
+    }
+
+    fn descriptors(&self) -> Vec<RawFd> {
+        let mut descriptors = vec![self.wake.fd()];
+        descriptors.extend(self.watch.as_ref().map(Watch::fd));
+        for slot in self.banks.iter().filter(|slot| slot.open) {
+            slot.bank.descriptors(self.resting, &mut descriptors);
+        }
+        descriptors.extend(self.inputs.iter().filter_map(Input::fd));
+        descriptors.extend(self.handset.as_ref().and_then(UsbHandset::fd));
+        descriptors
+    }
+}
+
+/// What to say of a device that may come and go; of one that stays away only the first time.
+fn plugged(name: String, result: Result<(), String>, first: bool) -> Option<PanelReport> {
+    match result {
+        Ok(()) => Some(PanelReport::Plugged(name)),
+        Err(remedy) => first.then_some(PanelReport::Unplugged(name, remedy)),
+    }
+}
+
+impl Light {
+    fn is_missing(&self) -> bool {
+        self.device.is_none() && !matches!(self.place, LightPlace::Pin(_))
+    }
+
+    /// Makes the device shine as it should; answers why it cannot.
+    fn refresh(&mut self) -> Option<std::io::Error> {
+        let percent = if self.active_low { 100 - self.percent.min(100) } else { self.percent };
+        self.device.as_mut()?.light(percent).err()
     }
 }
 
@@ -158,182 +393,203 @@ impl Wires for LinuxWires {
     }
 
     #[allow(unsafe_code)]
-    fn sleep(&mut self, timeout: Duration) -> Result<(), PanelError> {
-        let mut descriptors = [libc::pollfd { fd: -1, events: libc::POLLIN, revents: 0 }; 4];
-        for (to, fd) in descriptors.iter_mut().zip(self.descriptors()) {
-            to.fd = fd;
-        }
+    fn sleep(&mut self, timeout: Duration) {
+        let descriptors = self.descriptors();
+        let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let mut descriptors: Vec<libc::pollfd> = descriptors.into_iter().map(poll).collect();
         let timeout = libc::timespec {
             tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-            tv_nsec: libc::c_long::from(timeout.subsec_nanos() as i32),
+            tv_nsec: libc::c_long::from(timeout.subsec_nanos().cast_signed()),
         };
         let count = descriptors.len() as libc::nfds_t;
-        // SAFETY: pointer and count are those of the array, the timeout outlives the call; negative descriptors are
-        // ignored by the kernel.
+        // SAFETY: pointer and count are those of the vector, the timeout outlives the call.
         let ready = unsafe { libc::ppoll(descriptors.as_mut_ptr(), count, &raw const timeout, std::ptr::null()) };
-        if descriptors
-            .iter()
-            .any(|descriptor| descriptor.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0)
-        {
-            return Err(PanelError::Gone);
-        }
-        // An interrupted wait is an early one.
+        // An interrupted wait is an early one. What hung up says so when it is read.
         self.readable = ready > 0;
-        Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Raw>, PanelError> {
-        if let Some(raw) = self.waiting.pop_front() {
-            return Ok(Some(raw));
+    fn next(&mut self) -> Option<Raw> {
+        if self.waiting.is_empty() && std::mem::take(&mut self.readable) {
+            self.read();
         }
-        if !self.readable {
-            return Ok(None);
-        }
-        if let Some(inputs) = &self.inputs {
-            while inputs.has_edge_event().map_err(gone)? {
-                let edge = inputs.read_edge_event().map_err(gone)?;
-                if let Some(raw) = self.edge(edge.offset, edge.kind, Duration::from_nanos(edge.timestamp_ns)) {
-                    return Ok(Some(raw));
+        self.waiting.pop_front()
+    }
+
+    fn level(&mut self, contact: usize) -> Option<bool> {
+        let place = *self.contacts.get(contact)?;
+        self.ask(place.bank, |bank| bank.level(place.pin))
+    }
+
+    fn is_sampled(&self, contact: usize) -> bool {
+        let slot = self.contacts.get(contact).and_then(|place| self.banks.get(place.bank));
+        slot.is_some_and(|slot| !slot.bank.is_stamped())
+    }
+
+    fn must_poll(&self) -> bool {
+        let deaf = self.banks.first().is_none_or(|first| !first.open);
+        self.banks.iter().any(|slot| {
+            let watched = !slot.plan.contacts.is_empty() || (self.resting && !slot.plan.columns.is_empty());
+            slot.open && !slot.bank.is_stamped() && watched && (slot.interrupt.is_none() || deaf)
+        })
+    }
+
+    fn look(&mut self) -> bool {
+        let mut again = false;
+        for index in 1..self.banks.len() {
+            let Some(slot) = self.banks.get(index).filter(|slot| slot.open && !slot.bank.is_stamped()) else {
+                continue;
+            };
+            let interrupt = slot.interrupt;
+            if self.ask(index, |bank| bank.look()).is_none() {
+                continue;
+            }
+            // Another input changed since: the line stays low, and without an edge nobody would look again.
+            again |= interrupt.is_some_and(|line| self.ask(0, |bank| bank.level(line)) == Some(false));
+            for contact in 0..self.contacts.len() {
+                if let Some(place) = self.contacts.get(contact).copied().filter(|place| place.bank == index)
+                    && let Some(high) = self.ask(index, |bank| bank.level(place.pin))
+                {
+                    self.waiting.push_back(Raw::Seen { contact, high });
+                }
+            }
+            if self.resting {
+                let columns: Vec<Place> = self.columns.iter().copied().filter(|place| place.bank == index).collect();
+                if columns.iter().any(|place| self.ask(index, |bank| bank.level(place.pin)) == Some(false)) {
+                    self.resting = false;
+                    self.waiting.push_back(Raw::Stirred);
                 }
             }
         }
-        if let Some(matrix) = &mut self.matrix
-            && matrix.resting
-            && matrix.columns.has_edge_event().map_err(gone)?
-        {
-            matrix.resting = false;
-            return Ok(Some(Raw::Stirred));
-        }
-        if let Some(device) = &mut self.device {
-            match device.fetch_events() {
-                Ok(events) => {
-                    self.waiting.extend(events.filter_map(|event| keys::event(&event.destructure())).map(Raw::Event));
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                Err(_) => return Err(PanelError::Gone),
-            }
-        }
-        let next = self.waiting.pop_front();
-        self.readable = next.is_some();
-        Ok(next)
+        again
     }
 
-    fn hook_is_high(&mut self) -> Result<bool, PanelError> {
-        self.input(self.hook)
-    }
-
-    fn key_is_closed(&mut self, index: usize) -> Result<bool, PanelError> {
-        match self.keys.get(index) {
-            Some(line) => Ok(!self.input(Some(*line))?),
-            None => Ok(false),
-        }
-    }
-
-    fn scan(&mut self) -> Result<Closed, PanelError> {
-        match &mut self.matrix {
-            Some(matrix) => matrix.scan(),
-            None => Ok(Closed::default()),
-        }
-    }
-
-    fn rest(&mut self) -> Result<bool, PanelError> {
-        match &mut self.matrix {
-            Some(matrix) => matrix.rest(),
-            None => Ok(true),
-        }
-    }
-
-    fn light(&mut self, index: usize, lit: bool) -> Result<(), PanelError> {
-        match self.lamps.get_mut(index) {
-            Some(LampWire::Line(line)) => {
-                let line = *line;
-                self.output(line, lit)
-            }
-            Some(LampWire::Led { name, brightness, most }) => {
-                let level = if lit { *most } else { 0 };
-                let written = brightness.rewind().and_then(|()| brightness.write_all(level.to_string().as_bytes()));
-                written.map_err(|error| {
-                    PanelError::Device(format!("{LEDS}/{name}"), format!("cannot be switched ({error})"))
-                })
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn bell(&mut self, on: bool) -> Result<(), PanelError> {
-        self.bell.map_or(Ok(()), |line| self.output(line, on))
-    }
-}
-
-fn place(lamp: &LampWiring) -> Option<&LightPlace> {
-    lamp.lights.first().map(|(_, light)| &light.place)
-}
-
-fn line(pin: BoardPin) -> Result<u32, PanelError> {
-    match pin {
-        BoardPin::Line(line) => Ok(line),
-        BoardPin::Expander { .. } => Err(unsupported()),
-    }
-}
-
-fn unsupported() -> PanelError {
-    PanelError::Device("board.toml".to_owned(), "names something this driver does not drive".to_owned())
-}
-
-impl MatrixLines {
-    fn open(chip: &Path, wired: &MatrixWiring) -> Result<Self, PanelError> {
-        let row_lines: Vec<u32> = wired.rows.iter().map(|pin| line(*pin)).collect::<Result<_, _>>()?;
-        let column_lines: Vec<u32> = wired.columns.iter().map(|pin| line(*pin)).collect::<Result<_, _>>()?;
-        // Active means let go: an open-drain line that is high floats.
-        let rows = request(chip, "rows of the matrix", |builder| {
-            builder.with_lines(&row_lines).with_drive(Drive::OpenDrain).as_output(Value::Active);
-        })?;
-        let columns = request(chip, "columns of the matrix", |builder| {
-            builder
-                .with_lines(&column_lines)
-                .as_input()
-                .with_bias(Bias::PullUp)
-                .with_edge_detection(EdgeDetection::BothEdges);
-        })?;
-        Ok(Self { rows, columns, row_lines, column_lines, resting: false })
-    }
-
-    fn scan(&mut self) -> Result<Closed, PanelError> {
+    fn scan(&mut self) -> Option<Closed> {
         self.resting = false;
-        self.drive_all(Value::Active)?;
-        let mut rows: Vec<Pin<'_>> = self.row_lines.iter().map(|line| Pin(&self.rows, *line)).collect();
-        let mut columns: Vec<Pin<'_>> = self.column_lines.iter().map(|line| Pin(&self.columns, *line)).collect();
-        matrix::scan(&mut rows, &mut columns, || std::thread::sleep(SETTLE)).map_err(|_| PanelError::Gone)
+        self.drive_rows(true);
+        let column_banks = self.column_banks();
+        let failed = Cell::new(None);
+        let closed = {
+            let banks = RefCell::new(&mut self.banks);
+            let wires = Scanning { banks: &banks, failed: &failed };
+            let pin = |place: &Place| WirePin { wires: &wires, place: *place };
+            let mut rows: Vec<WirePin<'_>> = self.rows.iter().map(pin).collect();
+            let mut columns: Vec<WirePin<'_>> = self.columns.iter().map(pin).collect();
+            matrix::scan(&mut rows, &mut columns, || {
+                std::thread::sleep(SETTLE);
+                for bank in &column_banks {
+                    let _ = wires.ask(*bank, |bank| bank.look());
+                }
+            })
+        };
+        if let Some((bank, lost)) = failed.take() {
+            self.lose(bank, &lost);
+            return None;
+        }
+        closed.ok()
     }
 
-    /// Drives every row, so that any key pulls its column down.
-    fn rest(&mut self) -> Result<bool, PanelError> {
-        self.drive_all(Value::Inactive)?;
+    fn rest(&mut self) -> bool {
+        self.drive_rows(false);
         std::thread::sleep(SETTLE);
         // The edges of the scan just made are no keys. A key that closes from here on is either read below or waits
         // as an edge.
-        while self.columns.has_edge_event().map_err(gone)? {
-            self.columns.read_edge_event().map_err(gone)?;
+        for index in self.column_banks() {
+            if self.ask(index, |bank| bank.forget_columns().and_then(|()| bank.look())).is_none() {
+                return false;
+            }
         }
-        for line in &self.column_lines {
-            if self.columns.value(*line).map_err(gone)? == Value::Inactive {
-                return Ok(false);
+        for place in self.columns.clone() {
+            if self.ask(place.bank, |bank| bank.level(place.pin)) != Some(true) {
+                return false;
             }
         }
         self.resting = true;
-        Ok(true)
+        true
     }
 
-    fn drive_all(&self, value: Value) -> Result<(), PanelError> {
-        for line in &self.row_lines {
-            self.rows.set_value(*line, value).map_err(gone)?;
+    fn light(&mut self, lamp: usize, light: usize, percent: u8) {
+        let Some(light) = self.lamps.get_mut(lamp).and_then(|lights| lights.get_mut(light)) else { return };
+        light.percent = percent;
+        if let LightPlace::Pin(pin) = light.place {
+            let high = (percent > 0) != light.active_low;
+            return self.write(Place::of(pin), high);
         }
-        Ok(())
+        if let Some(error) = light.refresh() {
+            light.device = None;
+            let remedy = format!("cannot be switched any more ({error}); check its driver, it is looked for again");
+            self.reports.push_back(PanelReport::Lost(lights::name(&light.place), remedy));
+            self.retry_soon();
+        }
+    }
+
+    fn indicate(&mut self, lamp: Lamp, lit: bool) {
+        let Some(handset) = &mut self.handset else { return };
+        match lamp {
+            Lamp::Mute => handset.show(Indicator::Mute, lit),
+            Lamp::Message => handset.show(Indicator::Message, lit),
+            Lamp::Headset if handset.is_headset() => handset.show(Indicator::OffHook, lit),
+            _ => {}
+        }
+    }
+
+    fn bell(&mut self, on: bool) {
+        self.ringing = on;
+        if let Some(place) = self.bell {
+            self.write(place, on);
+        }
+        if let Some(handset) = &mut self.handset {
+            handset.show(Indicator::Ring, on);
+        }
+    }
+
+    fn retry(&mut self, now: Duration) {
+        let Some((at, pause)) = self.retry else { return };
+        if now < at {
+            return;
+        }
+        self.retry = None;
+        self.find_missing(false);
+        self.light_devices(false);
+        if self.is_missing() {
+            self.retry = Some((now + pause, (pause * 2).min(RETRY.1)));
+        }
+    }
+
+    fn retry_at(&self) -> Option<Duration> {
+        self.retry.map(|(at, _)| at)
+    }
+
+    fn report(&mut self) -> Option<PanelReport> {
+        self.reports.pop_front()
+    }
+
+    fn has_report(&self) -> bool {
+        !self.reports.is_empty()
     }
 }
 
-/// A line of a request as an `embedded-hal` pin.
-struct Pin<'a>(&'a Request, u32);
+/// The banks while the matrix is scanned, and the first one that failed.
+struct Scanning<'a> {
+    banks: &'a RefCell<&'a mut Vec<Slot>>,
+    failed: &'a Cell<Option<(usize, Lost)>>,
+}
+
+impl Scanning<'_> {
+    fn ask<T>(&self, index: usize, ask: impl FnOnce(&mut dyn Bank) -> Result<T, Lost>) -> Result<T, PinError> {
+        let mut banks = self.banks.borrow_mut();
+        let slot = banks.get_mut(index).filter(|slot| slot.open).ok_or(PinError)?;
+        ask(slot.bank.as_mut()).map_err(|lost| {
+            self.failed.set(Some((index, lost)));
+            PinError
+        })
+    }
+}
+
+/// A pin of any bank as an `embedded-hal` pin.
+struct WirePin<'a> {
+    wires: &'a Scanning<'a>,
+    place: Place,
+}
 
 #[derive(Debug)]
 struct PinError;
@@ -344,169 +600,26 @@ impl embedded_hal::digital::Error for PinError {
     }
 }
 
-impl ErrorType for Pin<'_> {
+impl ErrorType for WirePin<'_> {
     type Error = PinError;
 }
 
-impl OutputPin for Pin<'_> {
+impl OutputPin for WirePin<'_> {
     fn set_low(&mut self) -> Result<(), PinError> {
-        self.0.set_value(self.1, Value::Inactive).map(|_| ()).map_err(|_| PinError)
+        self.wires.ask(self.place.bank, |bank| bank.write(self.place.pin, false))
     }
 
     fn set_high(&mut self) -> Result<(), PinError> {
-        self.0.set_value(self.1, Value::Active).map(|_| ()).map_err(|_| PinError)
+        self.wires.ask(self.place.bank, |bank| bank.write(self.place.pin, true))
     }
 }
 
-impl InputPin for Pin<'_> {
+impl InputPin for WirePin<'_> {
     fn is_high(&mut self) -> Result<bool, PinError> {
-        self.0.value(self.1).map(|value| value == Value::Active).map_err(|_| PinError)
+        self.wires.ask(self.place.bank, |bank| bank.level(self.place.pin))
     }
 
     fn is_low(&mut self) -> Result<bool, PinError> {
         self.is_high().map(|high| !high)
-    }
-}
-
-/// After opening, a line that fails has lost its chip.
-fn gone(_: gpiocdev::Error) -> PanelError {
-    PanelError::Gone
-}
-
-/// The path of a chip named by path or label.
-fn chip(name: &str) -> Result<PathBuf, PanelError> {
-    if name.starts_with('/') {
-        return gpiocdev::chip::is_chip(name).map_err(|_| {
-            PanelError::Device(name.to_owned(), "is no GPIO chip; `gpiodetect` lists those there are".to_owned())
-        });
-    }
-    let chips = gpiocdev::chip::chips().unwrap_or_default();
-    let labelled = chips.into_iter().find(|path| {
-        let info = gpiocdev::chip::Chip::from_path(path).and_then(|chip| chip.info());
-        info.is_ok_and(|info| info.label == name || info.name == name)
-    });
-    labelled.ok_or_else(|| {
-        let remedy = "no GPIO chip has this label, or this user may not open it; `gpiodetect` lists the chips, the group `gpio` may open them";
-        PanelError::Device(name.to_owned(), remedy.to_owned())
-    })
-}
-
-fn request(
-    chip: &Path,
-    what: &str,
-    lines: impl FnOnce(&mut gpiocdev::request::Builder),
-) -> Result<Request, PanelError> {
-    let mut builder = Request::builder();
-    builder.on_chip(chip).with_consumer(CONSUMER);
-    lines(&mut builder);
-    builder.request().map_err(|error| {
-        let remedy = format!("its lines for {what} cannot be had ({error}); `gpioinfo` shows who has them, the group `gpio` may open them");
-        PanelError::Device(chip.display().to_string(), remedy)
-    })
-}
-
-fn led(class: &Path, name: &str) -> Result<LampWire, PanelError> {
-    let folder = class.join(name);
-    let refuse = |remedy: String| PanelError::Device(folder.display().to_string(), remedy);
-    let most = std::fs::read_to_string(folder.join("max_brightness")).map_err(|error| {
-        refuse(format!("there is no such LED ({error}); `ls {}` lists those there are", class.display()))
-    })?;
-    // A trigger (heartbeat, disk) would switch the lamp behind our back; not every LED has one.
-    let _ = std::fs::write(folder.join("trigger"), "none");
-    let brightness = File::options().write(true).open(folder.join("brightness")).map_err(|error| {
-        refuse(format!("cannot be switched by this user ({error}); a udev rule gives it to the group `gpio`"))
-    })?;
-    let most = most.trim().parse().unwrap_or(1);
-    Ok(LampWire::Led { name: name.to_owned(), brightness, most })
-}
-
-/// Opens an input device by path or by the name its driver gave it.
-fn input_device(name: &str) -> Result<evdev::Device, PanelError> {
-    let refuse = |remedy: String| PanelError::Device(name.to_owned(), remedy);
-    let device = if name.starts_with('/') {
-        evdev::Device::open(name).map_err(|error| {
-            refuse(format!("the input device cannot be opened ({error}); the group `input` may read it"))
-        })?
-    } else {
-        let named = evdev::enumerate().map(|(_, device)| device).find(|device| device.name() == Some(name));
-        named.ok_or_else(|| {
-            refuse("no input device has this name, or this user may not read it; `cat /proc/bus/input/devices` lists them, the group `input` may read them".to_owned())
-        })?
-    };
-    device.set_nonblocking(true).map_err(|error| refuse(format!("cannot be read without waiting ({error})")))?;
-    let mut device = device;
-    // Otherwise the digits would also be typed into the console. Somebody else's grab is no reason not to start.
-    let _ = device.grab();
-    Ok(device)
-}
-
-/// How things lie at the start: the hook, if this device is the one that has it, and the headset.
-fn initial(device: &evdev::Device, hook_line: Option<&HookWiring>, into: &mut VecDeque<Raw>) {
-    let has_hook = device.supported_keys().is_some_and(|keys| keys.contains(evdev::KeyCode::KEY_PHONE));
-    if hook_line.is_none() && has_hook {
-        let lifted = device.get_key_state().is_ok_and(|keys| keys.contains(evdev::KeyCode::KEY_PHONE));
-        let hook = if lifted { Hook::Off } else { Hook::On };
-        into.push_back(Raw::Event(PanelEvent::Hook(hook)));
-    }
-    let jack = evdev::SwitchCode::SW_HEADPHONE_INSERT;
-    if device.get_switch_state().is_ok_and(|switches| switches.contains(jack)) {
-        into.push_back(Raw::Event(PanelEvent::HeadsetJack(true)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn nothing() -> LinuxWires {
-        LinuxWires::open(&LinesWiring::default()).unwrap()
-    }
-
-    #[test]
-    fn an_led_is_switched_between_nothing_and_its_brightest() {
-        let class = std::env::temp_dir().join(format!("offhook-leds-{}", std::process::id()));
-        let folder = class.join("offhook:line1");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("max_brightness"), "255\n").unwrap();
-        std::fs::write(folder.join("brightness"), "").unwrap();
-        let mut wires = nothing();
-        wires.lamps.push(led(&class, "offhook:line1").unwrap());
-        wires.light(0, true).unwrap();
-        assert_eq!(std::fs::read_to_string(folder.join("brightness")).unwrap(), "255");
-        wires.light(1, true).unwrap();
-        let Err(PanelError::Device(path, remedy)) = led(&class, "absent") else { panic!("found") };
-        assert!(path.ends_with("absent") && remedy.contains("ls "), "{path} {remedy}");
-        std::fs::remove_dir_all(&class).unwrap();
-    }
-
-    #[test]
-    fn edges_find_their_hook_and_keys() {
-        let mut wires = nothing();
-        wires.hook = Some(17);
-        wires.keys = vec![5, 6];
-        let at = Duration::from_millis(3);
-        assert_eq!(wires.edge(17, EdgeKind::Rising, at), Some(Raw::Hook { at, high: true }));
-        assert_eq!(wires.edge(6, EdgeKind::Falling, at), Some(Raw::Key { at, index: 1, closed: true }));
-        assert_eq!(wires.edge(9, EdgeKind::Rising, at), None);
-    }
-
-    #[test]
-    fn the_clock_is_the_one_that_stamps_edges() {
-        let wires = nothing();
-        let before = wires.now();
-        assert!(before > Duration::ZERO);
-        assert!(wires.now() >= before);
-    }
-
-    #[test]
-    fn devices_that_are_not_there_are_named_with_what_to_do() {
-        for name in ["/dev/null", "no such keys"] {
-            let Err(PanelError::Device(device, remedy)) = input_device(name) else { panic!("{name}") };
-            assert_eq!(device, name);
-            assert!(remedy.contains("group `input`"), "{remedy}");
-        }
-        let Err(PanelError::Device(device, remedy)) = chip("/dev/null") else { panic!("a chip") };
-        assert_eq!(device, "/dev/null");
-        assert!(remedy.contains("gpiodetect"));
     }
 }
