@@ -386,3 +386,33 @@ fn watchdogs_of_the_raspberry_pi_wait_no_longer_than_it_can() {
         assert!(watchdog.timeout_s <= 15, "{}", folder.board.name);
     }
 }
+
+#[test]
+fn the_image_has_the_kernel_modules_that_the_board_needs() {
+    let mut seen = 0;
+    for folder in folders() {
+        let Some(facts) = folder.text("image.conf").filter(|facts| facts.contains("FIRMWARE=raspi")) else { continue };
+        let loaded: BTreeSet<&str> = facts.split([' ', '\n', '"', '=']).collect();
+        let wiring = folder.lines().unwrap();
+        let overlay = folder.text("overlay.dts").unwrap_or_default();
+        let mut needed: Vec<(&str, &[&str])> = Vec::new();
+        let mut needs = |why: bool, what, modules| why.then(|| needed.push((what, modules)));
+        needs(!wiring.expanders.is_empty(), "expanders", &["i2c-bcm2835", "i2c-dev"]);
+        needs(overlay.contains("\"gpio-keys\""), "gpio-keys", &["gpio_keys", "evdev"]);
+        needs(overlay.contains("\"gpio-leds\""), "gpio-leds", &["leds-gpio"]);
+        needs(overlay.contains("target = <&pwm>"), "PWM", &["pwm-bcm2835"]);
+        needs(overlay.contains("\"wlf,wm8960\""), "codec", &["snd-soc-wm8960", "snd-soc-bcm2835-i2s", "i2c-bcm2835"]);
+        needs(overlay.contains("\"simple-audio-card\""), "card", &["snd-soc-simple-card"]);
+        needs(folder.toml.contains("CARD=Device"), "USB sound", &["snd-usb-audio"]);
+        needs(wiring.usb_handset.is_some(), "USB handset", &["usbhid", "hid-generic"]);
+        needs(!wiring.input_devices.is_empty(), "input devices", &["evdev"]);
+        needs(folder.board.watchdog.is_some(), "watchdog", &["bcm2835_wdt"]);
+        for (what, modules) in needed {
+            for module in modules {
+                assert!(loaded.contains(module), "{}: {what} without {module} in image.conf", folder.board.name);
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen > 0 || folders().iter().all(|folder| folder.text("image.conf").is_none()));
+}

@@ -160,9 +160,13 @@ fn devices_that_may_come_later_are_warnings() {
     let findings = after("usb-handset", |machine| machine.usb_handsets.clear());
     assert_eq!(findings.len(), 1);
     one(&findings, Severity::Warning, "[panel.usb_handset]", "plug it in");
+    let text = Board::built_in("usb-handset").unwrap().replace("\"default\"", "\"plughw:CARD=Other,DEV=0\"");
+    let board = Board::parse(&text).unwrap();
+    let findings = missing(&board, &complete(&board));
+    assert_eq!(findings.len(), 2, "{findings:#?}");
+    one(&findings, Severity::Warning, "[audio.routes.speaker] capture", "`Loopback`");
     let findings = after("usb-handset", |machine| machine.sound_cards.retain(|card| card.id != "Device"));
-    assert_eq!(findings.len(), 2);
-    one(&findings, Severity::Warning, "[audio.routes.handset] capture", "`Loopback`");
+    one(&findings, Severity::Error, "[audio] playback", "`offhook`");
     let findings = after("rpi3-handset", |machine| machine.input_devices.clear());
     one(&findings, Severity::Warning, "[panel] input_devices", "offhook-keys");
 }
