@@ -1,6 +1,7 @@
 //! What the machine says about itself: MAC address, serial number, board folder.
 
-use offhook_board::Board;
+use offhook_board::{Board, PanelWiring};
+use offhook_hal::{DIGITS, Key};
 use offhook_phone::account::template::Device;
 use std::fs;
 use std::path::Path;
@@ -33,6 +34,29 @@ pub(crate) fn device(board: &Board) -> Device {
     }
 }
 
+/// Name of the machine in the network.
+pub(crate) fn hostname() -> String {
+    let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname")).unwrap_or_default()
+}
+
+/// Keys that a person can be asked to press. What an input device has is not in the board's file, and a keyboard has
+/// many more: of those the keypad's twelve are meant.
+pub(crate) fn keys(board: &Board) -> Vec<Key> {
+    let keypad = || DIGITS.into_iter().map(Key::Digit);
+    let PanelWiring::Lines(lines) = &board.panel else { return keypad().collect() };
+    let mut keys: Vec<Key> =
+        lines.matrix.iter().flat_map(|matrix| matrix.keys.iter().flatten().flatten().copied()).collect();
+    keys.extend(lines.keys.iter().map(|(key, _)| *key));
+    keys.extend(lines.rotary.iter().flat_map(|dial| dial.digits).map(Key::Digit));
+    if !lines.input_devices.is_empty() {
+        keys.extend(keypad());
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    keys.retain(|key| seen.insert(*key));
+    keys
+}
+
 /// 12 hex digits of the first wired interface, else of the first one there is.
 fn mac() -> Option<String> {
     let mut interfaces: Vec<_> = fs::read_dir("/sys/class/net")
@@ -61,6 +85,16 @@ fn serial() -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_board_that_is_built_in_is_found_and_names_each_key_once() {
+        for name in Board::built_in_names() {
+            let keys = keys(&board(name).unwrap());
+            let different: std::collections::BTreeSet<_> = keys.iter().collect();
+            assert_eq!(different.len(), keys.len(), "{name}");
+        }
+        assert_eq!(keys(&board("laptop").unwrap()).len(), 12);
+    }
 
     #[test]
     fn unknown_board_names_the_place_and_the_remedy() {

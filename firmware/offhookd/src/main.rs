@@ -4,6 +4,7 @@ mod args;
 mod bench;
 mod control_server;
 mod device;
+mod factory_reset;
 mod health;
 mod heartbeat;
 mod media_thread;
@@ -11,6 +12,7 @@ mod network;
 mod panel;
 mod run;
 mod screen;
+mod self_test_report;
 mod sound;
 mod sound_files;
 mod sound_thread;
@@ -20,7 +22,7 @@ mod watchdog;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = match args::parse(std::env::args_os()) {
+    let mut args = match args::parse(std::env::args_os()) {
         Ok(args::Parsed::Run(args)) => *args,
         Ok(args::Parsed::Print(text)) => {
             print!("{text}");
@@ -42,9 +44,25 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match tokio::task::LocalSet::new().block_on(&runtime, run::run(args)) {
-        Ok(()) => ExitCode::SUCCESS,
+    // A test needs no memory of its own.
+    let temporary = (args.mode != args::Mode::Phone && args.state.as_os_str().is_empty())
+        .then(|| std::env::temp_dir().join(format!("offhookd-self-test-{}", std::process::id())));
+    if let Some(folder) = &temporary {
+        args.state.clone_from(folder);
+    }
+    let failure = (args.json).then_some(self_test_report::failure as fn(&str) -> String);
+    let ended = tokio::task::LocalSet::new().block_on(&runtime, run::run(args));
+    if let Some(folder) = temporary {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    match ended {
+        Ok(run::Ending::Stopped | run::Ending::Tested { passed: true }) => ExitCode::SUCCESS,
+        Ok(run::Ending::Reset) => ExitCode::from(3),
+        Ok(run::Ending::Tested { passed: false }) => ExitCode::FAILURE,
         Err(error) => {
+            if let Some(failure) = failure {
+                print!("{}", failure(&error));
+            }
             eprintln!("offhookd: {error}");
             ExitCode::FAILURE
         }
@@ -55,7 +73,7 @@ fn main() -> ExitCode {
 fn start_log(args: &args::Args) -> Result<(), String> {
     use std::io::IsTerminal;
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    if !args.screen || !std::io::stderr().is_terminal() {
+    if args.mode != args::Mode::Phone || !args.screen || !std::io::stderr().is_terminal() {
         offhook_net::log::to_stderr(args.log);
         return Ok(());
     }

@@ -1,8 +1,14 @@
 //! What the machine's network looks like, read from the kernel's files: they need no right and no socket family that a
 //! hardened unit might refuse.
 
+use offhook_phone::NetworkFacts;
+use std::collections::BTreeSet;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// A gateway that has not answered by then does not.
+const GATEWAY: Duration = Duration::from_millis(1500);
 
 /// The network at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,6 +40,47 @@ impl Network {
     pub(crate) fn is_up(&self) -> bool {
         !self.interfaces.is_empty() && !self.addresses.is_empty()
     }
+}
+
+/// The questions of the self-test; blocks for up to [`GATEWAY`] and as long as the resolver takes.
+pub(crate) fn probe(names: Vec<String>) -> NetworkFacts {
+    let network = Network::read();
+    let gateway = network.gateway.map(|gateway| (IpAddr::V4(gateway), gateway_answers(gateway)));
+    let resolve = |name: String| {
+        let found = (name.as_str(), 0_u16).to_socket_addrs().map_err(|error| error.to_string());
+        let found = found.map(|addresses| addresses.map(|address| address.ip()).collect::<BTreeSet<_>>());
+        (name, found.map(|addresses| addresses.into_iter().collect()))
+    };
+    let Network { interfaces, addresses, name_servers, .. } = network;
+    NetworkFacts { interfaces, addresses, gateway, name_servers, names: names.into_iter().map(resolve).collect() }
+}
+
+/// Whoever is sent a datagram has to be found first: after one to the discard port the kernel's table of neighbours says
+/// whether the gateway answered. A ping would need a right.
+fn gateway_answers(gateway: Ipv4Addr) -> Option<bool> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.send_to(&[0], (gateway, 9)).ok()?;
+    let end = Instant::now() + GATEWAY;
+    loop {
+        let table = fs::read_to_string("/proc/self/net/arp").ok()?;
+        match neighbour(&table, gateway) {
+            // An interface without neighbours (a tunnel) has none to ask.
+            None if Instant::now() > end => return None,
+            Some(true) => return Some(true),
+            Some(false) if Instant::now() > end => return Some(false),
+            _ => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+/// `/proc/net/arp`: address, type, flags (bit 1: complete), hardware address, …
+fn neighbour(table: &str, address: Ipv4Addr) -> Option<bool> {
+    table.lines().skip(1).find_map(|line| {
+        let mut words = line.split_whitespace();
+        let known = words.next()?.parse() == Ok(address);
+        let flags = u32::from_str_radix(words.nth(1)?.trim_start_matches("0x"), 16).ok()?;
+        known.then_some(flags & 2 != 0)
+    })
 }
 
 fn interfaces() -> Vec<String> {
@@ -140,6 +187,24 @@ Local:
         assert_eq!(gateway(&table), Some(Ipv4Addr::new(10, 0, 2, 2)));
         assert_eq!(gateway(head), None);
         assert_eq!(gateway("\nshort line"), None);
+    }
+
+    #[test]
+    fn a_neighbour_answered_when_its_entry_is_complete() {
+        let table = "IP address       HW type     Flags       HW address            Mask     Device\n\
+                     10.0.2.2         0x1         0x2         52:55:0a:00:02:02     *        eth0\n\
+                     10.0.2.9         0x1         0x0         00:00:00:00:00:00     *        eth0\n";
+        assert_eq!(neighbour(table, Ipv4Addr::new(10, 0, 2, 2)), Some(true));
+        assert_eq!(neighbour(table, Ipv4Addr::new(10, 0, 2, 9)), Some(false));
+        assert_eq!(neighbour(table, Ipv4Addr::new(10, 0, 2, 1)), None);
+        assert_eq!(neighbour("\nbroken", Ipv4Addr::LOCALHOST), None);
+    }
+
+    #[test]
+    fn a_probe_resolves_names_and_says_why_it_could_not() {
+        let facts = probe(vec!["localhost".into(), "no-such-name.invalid".into()]);
+        assert!(facts.names[0].1.as_ref().is_ok_and(|found| found.iter().all(IpAddr::is_loopback)), "{facts:?}");
+        assert!(facts.names[1].1.is_err());
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! The loop: one input at a time into the machine, each output performed by one call.
 
-use crate::args::Args;
+use crate::args::{Args, Mode};
 use crate::bench::{self, BenchInput};
 use crate::control_server::{self, ControlInput};
 use crate::media_thread::{self, FromMedia, MediaThread, ToMedia};
 use crate::panel::{PanelThread, ToPanel};
 use crate::screen::ScreenThread;
+use crate::self_test_report::Report;
 use crate::sound_thread::{SoundEvent, SoundThread};
 use crate::vitals::{Seen, Vitals, runtime_folder};
-use crate::{device, sound, sound_files};
+use crate::{device, factory_reset, network, sound, sound_files};
 use offhook_board::{AudioWiring, Board, PanelWiring};
 use offhook_hal::sim::NoneAudio;
 use offhook_hal::{AudioFormat, PanelEvent};
@@ -18,7 +19,10 @@ use offhook_net::store::{Folder, Store, StoreThread};
 use offhook_net::supervisor::Supervisor;
 use offhook_net::{clock, fetch};
 use offhook_phone::account::provisioner::{FetchError, FetchResponse};
-use offhook_phone::{CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId};
+use offhook_phone::{
+    Command, CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId, Probe, Probed,
+    SelfTestOrder,
+};
 use offhook_tui::Reaction;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
@@ -43,6 +47,18 @@ enum Happened {
     Panel(PanelEvent),
     Screen(Reaction),
     Sound(SoundEvent),
+    Probed(Probed),
+}
+
+/// Why the daemon ended, when nothing was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It was told to.
+    Stopped,
+    /// Everything was forgotten; it is to be started again.
+    Reset,
+    /// The self-test is over.
+    Tested { passed: bool },
 }
 
 struct Daemon {
@@ -63,6 +79,8 @@ struct Daemon {
     next_command: u64,
     seed: u64,
     stopped: bool,
+    /// Somebody asked for a factory reset, and nobody else does it.
+    reset: bool,
     /// The sound device that was asked for is open.
     audio: bool,
     args: Rc<Args>,
@@ -78,7 +96,7 @@ fn now() -> Now {
     Now { instant: Instant::now(), wall: clock::wall() }
 }
 
-pub(crate) async fn run(args: Args) -> Result<(), String> {
+pub(crate) async fn run(args: Args) -> Result<Ending, String> {
     let supervisor = Supervisor::from_environment();
     let board = device::board(&args.board)?;
     let state = args.state.display();
@@ -138,9 +156,15 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         engine_rate: media.rate,
         seed,
         bell: panel.has_bell,
+        keys: device::keys(&board),
+        hostname: device::hostname(),
     });
+    let testing = match args.mode {
+        Mode::SelfTest { interactive } => Some(interactive),
+        _ => None,
+    };
     let signs = matches!(board.panel, PanelWiring::Lines(_)).then(|| panel.signs.clone());
-    let mut vitals = (supervisor.is_there() || runtime_folder().is_some())
+    let mut vitals = (testing.is_none() && (supervisor.is_there() || runtime_folder().is_some()))
         .then(|| Vitals::new(supervisor, &board.name, signs, args.screen));
     let notify =
         media.notify.try_clone().and_then(UnixDatagram::from_std).map_err(|error| format!("cannot start: {error}"))?;
@@ -162,6 +186,7 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         next_command: SCREEN_COMMANDS,
         seed,
         stopped: false,
+        reset: false,
         audio: sound.notice.is_none(),
         args,
         board,
@@ -175,7 +200,10 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         tracing::warn!("{text}");
         daemon.handle(Input::Audio { available: false, text });
     }
-    if daemon.args.screen {
+    let mut report = Report::new(daemon.args.json);
+    if let Some(interactive) = testing {
+        daemon.command(Command::SelfTest(SelfTestOrder::Start { interactive }));
+    } else if daemon.args.screen {
         daemon.start_screen()?;
     } else {
         let mut out = std::io::stdout().lock();
@@ -210,8 +238,21 @@ pub(crate) async fn run(args: Args) -> Result<(), String> {
         }
         daemon.serve_clients();
         daemon.show();
+        if daemon.reset && end.is_none() {
+            end = Some(daemon.stop(vitals.as_ref()));
+        }
+        if testing.is_some() && end.is_none() && report.follow(&daemon.phone.view(now())) {
+            end = Some(daemon.stop(None));
+        }
     }
-    Ok(())
+    let (reset, state) = (daemon.reset, daemon.args.state.clone());
+    // The last records are written before anything is forgotten.
+    drop(daemon);
+    if reset {
+        factory_reset::clear(&state).map_err(|error| format!("factory reset: {}: {error}", state.display()))?;
+        return Ok(Ending::Reset);
+    }
+    Ok(if testing.is_some() { Ending::Tested { passed: report.passed() } } else { Ending::Stopped })
 }
 
 async fn sleep_until(at: Option<Instant>) {
@@ -233,7 +274,7 @@ async fn due(vitals: Option<&mut Vitals>) {
 fn open_sound(args: &Args, board: &Board) -> Result<(sound::Sound, bool), String> {
     match sound::open(&args.audio, board, &args.state) {
         Ok(sound) => Ok((sound, false)),
-        Err(error) if args.audio.is_empty() => {
+        Err(error) if args.audio.is_empty() || args.mode != Mode::Phone => {
             let AudioWiring { rate, period, periods, .. } = board.audio;
             let audio = Box::new(NoneAudio::new(AudioFormat { rate, period, periods }));
             Ok((sound::Sound { audio, notice: Some(format!("no sound yet: {error}")) }, true))
@@ -301,6 +342,33 @@ impl Daemon {
         }
     }
 
+    fn command(&mut self, command: Command) {
+        self.next_command += 1;
+        let id = CommandId(self.next_command);
+        self.handle(Input::Command { id, command });
+    }
+
+    /// Finds out what the self-test asks for.
+    fn probe(&self, probe: Probe) {
+        let files = self.args.audio == "none" || self.args.audio.ends_with(".wav") || self.args.audio.contains(".wav,");
+        let answer = match probe {
+            Probe::Audio if files => Err(Probed::Nothing("no sound device was asked for".into())),
+            Probe::Audio => return self.sound.measure(),
+            Probe::Network { names } => Ok(names),
+        };
+        let happened = self.happened.clone();
+        spawn_local(async move {
+            let answer = match answer {
+                Ok(names) => match spawn_blocking(move || network::probe(names)).await {
+                    Ok(facts) => Probed::Network(facts),
+                    Err(error) => Probed::Nothing(error.to_string()),
+                },
+                Err(answer) => answer,
+            };
+            let _ = happened.send(Happened::Probed(answer)).await;
+        });
+    }
+
     fn sound(&mut self, event: SoundEvent) {
         match event {
             SoundEvent::Opened { device, instead } => {
@@ -312,6 +380,7 @@ impl Daemon {
             }
             SoundEvent::Silence => self.media.send(ToMedia::Silence),
             SoundEvent::Level(route) => self.media.send(ToMedia::Route(route)),
+            SoundEvent::Measured(result) => self.handle(Input::Probed(Probed::Audio(result))),
             SoundEvent::Jack(plugged) => self.handle(Input::Panel(PanelEvent::HeadsetJack(plugged))),
         }
     }
@@ -320,12 +389,14 @@ impl Daemon {
     fn happened(&mut self, what: Happened) -> bool {
         match what {
             Happened::Fetched(id, result) => self.handle(Input::Fetched { id, result }),
-            Happened::Panel(event) => self.handle(Input::Panel(event)),
-            Happened::Screen(Reaction::Command(command)) => {
-                self.next_command += 1;
-                let id = CommandId(self.next_command);
-                self.handle(Input::Command { id, command });
+            Happened::Panel(event) => {
+                if let (PanelEvent::Down(key), Some(screen)) = (event, &self.screen) {
+                    screen.press(key);
+                }
+                self.handle(Input::Panel(event));
             }
+            Happened::Probed(answer) => self.handle(Input::Probed(answer)),
+            Happened::Screen(Reaction::Command(command)) => self.command(command),
             Happened::Screen(Reaction::Quit) => return true,
             Happened::Screen(Reaction::Redraw | Reaction::Nothing) => {}
             Happened::Sound(event) => self.sound(event),
@@ -442,6 +513,8 @@ impl Daemon {
             Output::Ring(on) => self.panel.send(ToPanel::Bell(on)),
             Output::Route(route) => self.sound.route(route),
             Output::Notify(event) => self.notify(&event),
+            Output::Probe(probe) => self.probe(probe),
+            Output::FactoryReset => self.reset = !factory_reset::ask(),
             Output::Done { id, result } => self.done(id, result),
             Output::Stopped => self.stopped = true,
         }

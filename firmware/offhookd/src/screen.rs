@@ -1,11 +1,12 @@
 //! The screen thread: draws the newest view and reads the terminal's keys. A slow terminal holds up nobody else.
 
 use crate::heartbeat;
+use offhook_hal::Key;
 use offhook_phone::View;
 use offhook_tui::{Reaction, Screen};
 use ratatui::crossterm::event;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// Between two looks at keys and view.
@@ -15,6 +16,7 @@ const REDRAW: Duration = Duration::from_millis(500);
 
 pub(crate) struct ScreenThread {
     newest: Arc<Mutex<Option<View>>>,
+    keys: mpsc::Sender<Key>,
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -25,6 +27,7 @@ impl ScreenThread {
         let newest = Arc::new(Mutex::new(None));
         let stop = Arc::new(AtomicBool::new(false));
         let mut terminal = ratatui::try_init()?;
+        let (keys, pressed) = mpsc::channel();
         let (views, stopping) = (Arc::clone(&newest), Arc::clone(&stop));
         let run = move || {
             let mut screen = Screen::new();
@@ -41,6 +44,13 @@ impl ScreenThread {
                         break;
                     }
                     drawn = Some(Instant::now());
+                }
+                while let Ok(key) = pressed.try_recv() {
+                    match screen.panel_key(key, &view) {
+                        Reaction::Nothing => {}
+                        Reaction::Redraw => drawn = None,
+                        reaction => react(reaction),
+                    }
                 }
                 match event::poll(TURN) {
                     Ok(true) => {}
@@ -65,12 +75,17 @@ impl ScreenThread {
         if thread.is_err() {
             ratatui::restore();
         }
-        Ok(Self { newest, stop, thread: Some(thread?) })
+        Ok(Self { newest, keys, stop, thread: Some(thread?) })
     }
 
     /// It has not given up on its terminal.
     pub(crate) fn runs(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// A key of the telephone, for pages and menus.
+    pub(crate) fn press(&self, key: Key) {
+        let _ = self.keys.send(key);
     }
 
     /// Replaces what waits to be drawn.

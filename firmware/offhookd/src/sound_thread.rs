@@ -6,10 +6,12 @@
 
 use crate::sound;
 use offhook_board::{AudioWiring, Board, JackWiring, PanelWiring};
+use offhook_hal::audio::loop_test::LoopResult;
 use offhook_hal::audio::routing::{BOARD, Routing, Step};
 use offhook_hal::{Audio, PollFd, Route};
 use offhook_hal_linux::AlsaAudio;
 use offhook_hal_linux::jack::JackWatch;
+use offhook_hal_linux::loop_test;
 use offhook_hal_linux::mixer::{RouteMixer, mixer_card};
 use offhook_hal_linux::sound_cards::CardWatch;
 use rustix::event::{EventfdFlags, eventfd};
@@ -35,6 +37,8 @@ pub(crate) enum SoundEvent {
     Level(Route),
     /// A plug was put into the headset jack, or pulled.
     Jack(bool),
+    /// What the handset's microphone heard of its receiver.
+    Measured(Result<LoopResult, String>),
 }
 
 enum Order {
@@ -42,6 +46,7 @@ enum Order {
     Lost(u32),
     Close(Box<dyn Audio>),
     Silent,
+    Measure,
 }
 
 /// The main thread's end.
@@ -94,6 +99,7 @@ impl SoundThread {
             wake: Arc::clone(&wake),
             number: 0,
             refused: None,
+            measuring: false,
             begun: now,
             event: Box::new(event),
         };
@@ -122,6 +128,11 @@ impl SoundThread {
     /// After [`SoundEvent::Silence`]: no device is in use, and the one before has been [closed](Self::close).
     pub(crate) fn silent(&self) {
         self.order(Order::Silent);
+    }
+
+    /// Measures the way from receiver to microphone; calls have no sound meanwhile. [`SoundEvent::Measured`] follows.
+    pub(crate) fn measure(&self) {
+        self.order(Order::Measure);
     }
 
     fn order(&self, order: Order) {
@@ -173,6 +184,8 @@ struct Worker {
     number: u32,
     /// what was said last of a card that does not open, so that it is said once
     refused: Option<String>,
+    /// the card is wanted for a measurement as soon as it is given back
+    measuring: bool,
     begun: Instant,
     event: Box<dyn Fn(SoundEvent) + Send>,
 }
@@ -201,6 +214,17 @@ impl Worker {
                 Ok(Order::Lost(number)) if number == self.number => self.routing.lost(now),
                 Ok(Order::Lost(_)) => {}
                 Ok(Order::Close(audio)) => drop(audio),
+                Ok(Order::Measure) => {
+                    self.measuring = true;
+                    (self.event)(SoundEvent::Silence);
+                }
+                Ok(Order::Silent) if std::mem::take(&mut self.measuring) => {
+                    let result = self.measure();
+                    (self.event)(SoundEvent::Measured(result));
+                    // The card that was in use is not, however it was given up; it is opened again as after a loss.
+                    self.routing.released(now);
+                    self.routing.lost(Instant::now());
+                }
                 Ok(Order::Silent) => self.routing.released(now),
                 Err(mpsc::TryRecvError::Empty) => return true,
                 Err(mpsc::TryRecvError::Disconnected) => return false,
@@ -224,6 +248,13 @@ impl Worker {
                 Step::Wait(until) => return until,
             }
         }
+    }
+
+    fn measure(&mut self) -> Result<LoopResult, String> {
+        let sound::Sound { mut audio, .. } = sound::open(&self.choice, &self.board, &self.state)?;
+        let _ = audio.route(Route::Handset);
+        self.set_mixer(Route::Handset);
+        loop_test::measure(&mut *audio).map_err(sound::text)
     }
 
     /// Opens a card, puts it on the route and hands it over.
@@ -335,6 +366,9 @@ fn set_own_mixer(wiring: &AudioWiring, playback: &str, route: Route) {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
+    use crate::heartbeat;
+    use crate::media_thread::{FromMedia, MediaThread, ToMedia};
+    use offhook_board::RouteWiring;
     use offhook_hal::PollFd;
 
     fn next(events: &mpsc::Receiver<SoundEvent>) -> SoundEvent {
@@ -379,5 +413,138 @@ mod tests {
         sound.route(Route::Handset);
         assert!(events.recv_timeout(Duration::from_millis(200)).is_err());
         drop(sound);
+    }
+
+    /// Which test runs inside the virtual card.
+    const INSIDE: &str = "OFFHOOK_INSIDE_VIRTUAL_CARD";
+
+    /// Are we inside `virtual-card.sh`? Otherwise runs `test` there.
+    fn inside(test: &str) -> bool {
+        if std::env::var(INSIDE).is_ok_and(|inside| inside == test) {
+            return true;
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/scripts/virtual-card.sh");
+        let output = std::process::Command::new(script)
+            .arg("--")
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", &format!("sound_thread::tests::{test}"), "--test-threads=1"])
+            .env(INSIDE, test)
+            .output()
+            .unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if output.status.code() == Some(77) {
+            eprintln!("skipped: {test}: {}", err.trim());
+            return false;
+        }
+        assert!(output.status.success() && out.contains("1 passed"), "{test} inside the virtual card:\n{out}\n{err}");
+        false
+    }
+
+    /// The main thread's part in it.
+    struct Desk {
+        media: MediaThread,
+        sound: SoundThread,
+        events: mpsc::Receiver<SoundEvent>,
+        lost: u32,
+        opened: u32,
+    }
+
+    impl Desk {
+        fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+            let end = Instant::now() + Duration::from_secs(15);
+            let mut beats = (heartbeat::MEDIA.beats(), Instant::now());
+            while !done(self) {
+                assert!(Instant::now() < end, "waited in vain: {what}");
+                while let Some(event) = self.media.poll() {
+                    match event {
+                        FromMedia::Audio(audio) => self.sound.close(audio),
+                        FromMedia::Silent => self.sound.silent(),
+                        FromMedia::Lost(number, _) => {
+                            self.lost += 1;
+                            self.sound.lost(number);
+                        }
+                        _ => {}
+                    }
+                }
+                while let Ok(event) = self.events.try_recv() {
+                    match event {
+                        SoundEvent::Opened { device, .. } => {
+                            self.opened += 1;
+                            self.media.send(ToMedia::Audio(device));
+                        }
+                        SoundEvent::Silence => self.media.send(ToMedia::Silence),
+                        SoundEvent::Level(route) => self.media.send(ToMedia::Route(route)),
+                        SoundEvent::Jack(_) | SoundEvent::Measured(_) => {}
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(5));
+                // A call has its beat whatever becomes of the card: at most the second in which a stall is noticed.
+                if heartbeat::MEDIA.beats() != beats.0 {
+                    beats = (heartbeat::MEDIA.beats(), Instant::now());
+                }
+                assert!(beats.1.elapsed() < Duration::from_secs(2), "the media thread stands still: {what}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_outlives_its_card_and_the_card_comes_back_into_it() {
+        if !inside("a_call_outlives_its_card_and_the_card_comes_back_into_it") {
+            return;
+        }
+        let folder = PathBuf::from(std::env::var_os("OFFHOOK_VIRTUAL_CARD").unwrap());
+        let mut board = laptop();
+        board.name = "another".into();
+        (board.audio.playback, board.audio.capture) = ("offhook".into(), "offhook".into());
+        let own = ("offhook_loop".to_owned(), "offhook_loop".to_owned());
+        board.audio.routes = vec![RouteWiring { route: Route::Handset, pcm: Some(own), output_db: 0, input_db: 0 }];
+        let media = MediaThread::start(sound::open("", &board, &folder).unwrap().audio).unwrap();
+        let (told, events) = mpsc::channel();
+        let sound = SoundThread::start("", &board, &folder, true, move |event| {
+            let _ = told.send(event);
+        })
+        .unwrap();
+        let mut desk = Desk { media, sound, events, lost: 0, opened: 0 };
+        desk.sound.route(Route::Handset);
+        desk.until("the route's own card", |desk| desk.opened == 1);
+        desk.sound.route(Route::Speaker);
+        desk.until("the board's card again", |desk| desk.opened == 2);
+
+        assert!(std::process::Command::new("pactl").arg("exit").status().unwrap().success());
+        desk.until("the loss is noticed", |desk| desk.lost == 1);
+        let server = std::process::Command::new("pulseaudio")
+            .args(["-n", "-F"])
+            .arg(folder.join("default.pa"))
+            .args(["--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes", "--use-pid-file=no"])
+            .args(["--realtime=no", "--high-priority=no", "--log-target=null"])
+            .envs([("HOME", folder.clone()), ("XDG_RUNTIME_DIR", folder.join("run"))])
+            .env("XDG_CONFIG_HOME", folder.join("config"))
+            .spawn();
+        let mut server = server.unwrap();
+        desk.until("the card is back", |desk| desk.opened >= 3);
+        // It stays, and is not lost again at once.
+        let (lost, end) = (desk.lost, Instant::now() + Duration::from_millis(1_500));
+        desk.until("a while passes", |_| Instant::now() > end);
+        let kept = desk.lost == lost;
+        drop(desk);
+        server.kill().unwrap();
+        let _ = server.wait();
+        assert!(kept, "lost again");
+    }
+
+    #[test]
+    fn a_measurement_gets_the_card_when_it_is_given_back_and_gives_it_back_itself() {
+        let (told, events) = mpsc::channel();
+        let sound = SoundThread::start("none", &laptop(), Path::new("/nowhere"), true, move |event| {
+            let _ = told.send(event);
+        })
+        .unwrap();
+        sound.measure();
+        assert!(matches!(next(&events), SoundEvent::Silence));
+        assert!(events.recv_timeout(Duration::from_millis(300)).is_err(), "the card is still in use");
+        sound.silent();
+        let SoundEvent::Measured(Ok(result)) = next(&events) else { panic!("another event") };
+        assert_eq!(result.heard, None);
+        assert!(matches!(next(&events), SoundEvent::Opened { .. }));
     }
 }

@@ -68,6 +68,18 @@ pub enum Command {
     ClearMissed,
     /// an account from a file given on the command line or by the API (Account XML)
     ApplyAccount(Vec<u8>),
+    SelfTest(SelfTestOrder),
+}
+
+/// What may be asked of the self-test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SelfTestOrder {
+    /// Anew. `interactive`: a person is there to press keys and look at lamps.
+    Start { interactive: bool },
+    /// On to the next step.
+    Next,
+    /// End it, or put its result away.
+    Stop,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

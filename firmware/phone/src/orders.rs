@@ -4,7 +4,7 @@
 use crate::call::{Call, State};
 use crate::phone::{Now, Phone};
 use crate::{CallId, CallRef, Command, Refusal};
-use offhook_hal::Route;
+use offhook_hal::{Key, PanelEvent, Route};
 
 impl Phone {
     pub(crate) fn order(&mut self, now: Now, command: Command) -> Result<(), Refusal> {
@@ -47,22 +47,25 @@ impl Phone {
                 self.set_credentials(now, &server, &username, &password, &auth_name, &display_name)
             }
             Command::Key(key) => {
-                self.key_down(now, key);
-                self.key_up(now, key);
+                self.key_ordered(now, key, true);
+                self.key_ordered(now, key, false);
                 Ok(())
             }
             Command::KeyDown(key) => {
-                self.key_down(now, key);
+                self.key_ordered(now, key, true);
                 Ok(())
             }
             Command::KeyUp(key) => {
-                self.key_up(now, key);
+                self.key_ordered(now, key, false);
                 Ok(())
             }
             Command::Hook(hook) => {
-                self.hook_moved(now, hook);
+                if !self.is_tested(now, PanelEvent::Hook(hook)) {
+                    self.hook_moved(now, hook);
+                }
                 Ok(())
             }
+            Command::SelfTest(order) => self.self_test_order(now, order),
             Command::SoftKey(index) => self.soft_key(now, usize::from(index)),
             Command::Voicemail(account) => self.call_voicemail(now, account),
             Command::Provision => {
@@ -74,6 +77,16 @@ impl Phone {
                 Ok(())
             }
             Command::ApplyAccount(bytes) => self.apply_document(now, &bytes),
+        }
+    }
+
+    /// A key of the screen or of a program; only fingers on the panel can ask for a factory reset.
+    fn key_ordered(&mut self, now: Now, key: Key, down: bool) {
+        let event = if down { PanelEvent::Down(key) } else { PanelEvent::Up(key) };
+        match event {
+            event if self.is_tested(now, event) => {}
+            PanelEvent::Down(_) => self.key_down(now, key),
+            _ => self.key_up(now, key),
         }
     }
 

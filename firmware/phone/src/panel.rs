@@ -6,9 +6,10 @@
 
 use crate::call::Call;
 use crate::dialing::Collected;
+use crate::factory_reset::Meaning;
 use crate::phone::{Now, Phone};
 use crate::{Level, Refusal};
-use offhook_hal::{Key, PanelEvent, Route};
+use offhook_hal::{Hook, Key, PanelEvent, Route};
 use offhook_media::telephone_event::Digit;
 
 impl Phone {
@@ -16,10 +17,32 @@ impl Phone {
         if self.is_stopping() {
             return;
         }
+        if self.is_tested(now, event) {
+            return;
+        }
         match event {
-            PanelEvent::Hook(hook) => self.hook_moved(now, hook),
-            PanelEvent::Down(key) => self.key_down(now, key),
-            PanelEvent::Up(key) => self.key_up(now, key),
+            PanelEvent::Hook(hook) => {
+                self.factory_reset.disturb();
+                self.hook_moved(now, hook);
+            }
+            PanelEvent::Down(key) => {
+                let idle = self.ear.hook == Hook::On && !self.ear.is_open() && self.calls.is_empty();
+                match self.factory_reset.down(now.instant, key, idle) {
+                    Meaning::Usual => self.key_down(now, key),
+                    // what was dialled on the way to the combination was not meant
+                    _ if self.factory_reset.is_asked_for() => self.dialing.clear(),
+                    _ => {}
+                }
+            }
+            PanelEvent::Up(key) => match self.factory_reset.up(key) {
+                Meaning::Usual => self.key_up(now, key),
+                Meaning::Taken => {}
+                Meaning::HeldBack => {
+                    self.key_up(now, key);
+                    self.key_down(now, Key::Digit('#'));
+                    self.key_up(now, Key::Digit('#'));
+                }
+            },
             PanelEvent::HeadsetJack(plugged) => self.headset_jack(now, plugged),
         }
     }

@@ -13,9 +13,11 @@ use crate::call::Call;
 use crate::chance::Chance;
 use crate::dialing::Dialing;
 use crate::ear::Ear;
+use crate::factory_reset::FactoryReset;
 use crate::history::History;
 use crate::line::Line;
 use crate::provisioning::Fetches;
+use crate::self_test::{Probe, Probed, SelfTest};
 use crate::settle::Shown;
 use crate::tones::Sounds;
 use crate::{CallId, Command, CommandId, Event, Level, Refusal, View, Volume};
@@ -26,6 +28,7 @@ use offhook_media::StreamId;
 use offhook_media::stream::Statistics;
 use offhook_sip::{Endpoint, EndpointConfig, FlowId, Method};
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -67,6 +70,10 @@ pub struct PhoneConfig {
     pub seed: u64,
     /// the board has a bell: `Ring` also drives it
     pub bell: bool,
+    /// keys that the self-test asks for
+    pub keys: Vec<offhook_hal::Key>,
+    /// name of the machine in the network, for people
+    pub hostname: String,
 }
 
 #[derive(Debug)]
@@ -93,6 +100,8 @@ pub enum Input<'a> {
         available: bool,
         text: String,
     },
+    /// the answer to `Output::Probe`
+    Probed(Probed),
     Timeout,
     /// SIGTERM: hang up, unregister; `Output::Stopped` when done (at most 2 s)
     Stop,
@@ -128,6 +137,10 @@ pub enum Output {
     Ring(bool),
     Route(offhook_hal::Route),
     Notify(Event),
+    /// A question of the self-test; `Input::Probed` answers it.
+    Probe(Probe),
+    /// Somebody held the keys of the factory reset: forget everything and begin anew.
+    FactoryReset,
     Done {
         id: CommandId,
         result: Result<(), Refusal>,
@@ -155,6 +168,10 @@ pub struct Phone {
     pub(crate) dialing: Dialing,
     pub(crate) history: History,
     pub(crate) volume: Volume,
+    pub(crate) factory_reset: FactoryReset,
+    pub(crate) self_test: Option<SelfTest>,
+    /// Hashes of what was stored last, so that the same is not written again.
+    pub(crate) stored: BTreeMap<String, u64>,
     pub(crate) shown: Shown,
     pub(crate) notice: Option<(Instant, String)>,
     pub(crate) chance: Chance,
@@ -222,6 +239,9 @@ impl Phone {
             dialing: Dialing::default(),
             history: History::default(),
             volume: crate::volume::DEFAULT,
+            factory_reset: FactoryReset::default(),
+            self_test: None,
+            stored: BTreeMap::new(),
             shown: Shown::default(),
             notice: None,
             chance,
@@ -271,6 +291,7 @@ impl Phone {
                 let level = if available { Level::Event } else { Level::Warning };
                 self.notice(now, level, text);
             }
+            Input::Probed(answer) => self.probed(now, answer),
             Input::Timeout => self.due(now),
             Input::Stop => self.stop(now),
         }
@@ -279,6 +300,7 @@ impl Phone {
         while self.apply_deferred(now) {
             self.pump(now);
         }
+        self.go_on_testing(now);
         self.settle(now);
         self.finish_stop(now);
         self.timeout = self.next_timeout();
@@ -333,8 +355,30 @@ impl Phone {
         self.notify(Event::Notice { level, text });
     }
 
+    /// Stores a record, if it is another one than before: memory cards wear out.
     pub(crate) fn persist(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
-        self.out(Output::Persist { name: name.into(), bytes });
+        let name = name.into();
+        let hash = Self::hash(&bytes);
+        let same = match self.stored.get(&name) {
+            Some(before) => *before == hash,
+            // deleting what is not there
+            None => bytes.is_empty(),
+        };
+        if same {
+            return;
+        }
+        if bytes.is_empty() {
+            self.stored.remove(&name);
+        } else {
+            self.stored.insert(name.clone(), hash);
+        }
+        self.out(Output::Persist { name, bytes });
+    }
+
+    pub(crate) fn hash(bytes: &[u8]) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        hasher.finish()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -346,6 +390,7 @@ impl Phone {
             return;
         }
         self.changed();
+        self.self_test = None;
         self.close_ear(now);
         let ids: Vec<CallId> = self.calls.iter().map(|call| call.id).collect();
         for id in ids {

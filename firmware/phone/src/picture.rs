@@ -3,6 +3,7 @@
 use crate::blf::Watch;
 use crate::line;
 use crate::phone::{Now, Phone};
+use crate::self_test::SelfTest;
 use crate::{AccountView, View};
 use offhook_account::template::without_secrets;
 
@@ -49,6 +50,9 @@ impl Phone {
             notice: self.notice.as_ref().map(|(_, text)| text.clone()),
             provisioning: self.provisioning_views(),
             version: self.config.version.clone(),
+            hostname: self.config.hostname.clone(),
+            factory_reset: self.factory_reset.seconds_left(),
+            self_test: self.self_test.as_ref().map(SelfTest::view),
         }
     }
 }

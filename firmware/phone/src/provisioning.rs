@@ -9,17 +9,22 @@ use crate::line::{self, Line};
 use crate::phone::{Now, Output, Phone, PhoneFetchId};
 use crate::{Event, Level, ProvisioningView, Refusal, history, registration, volume};
 use offhook_account::layers::{Change, Source};
-use offhook_account::provisioner::{self, FetchError, FetchId, FetchResponse, Provisioner};
+use offhook_account::provisioner::{self, FetchError, FetchId, FetchRequest, FetchResponse, Provisioner};
 use offhook_account::schema;
 use offhook_account::template::without_secrets;
 use offhook_account::{Document, Layers, Secret, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const INDEX: &str = "accounts.json";
 /// Source of an account that the control API made.
 const BY_API: &str = "control API";
+/// A certificate cannot be checked without the date. Boards without a clock battery get theirs from the network within
+/// seconds; where nobody tells it, the fetch fails with a reason that can be read. Shorter than a fetch's own time.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(25);
+/// Nobody tells that the date is known, so it is looked for.
+const CLOCK_LOOK: Duration = Duration::from_millis(500);
 /// Accounts at most.
 const MOST_ACCOUNTS: usize = 64;
 
@@ -33,6 +38,16 @@ pub(crate) struct Fetches {
     reports: BTreeMap<u32, ProvisioningView>,
     /// machines that have something to say
     stirred: Vec<u32>,
+    /// requests that have not gone out, and how long the date is waited for
+    asked: Vec<(PhoneFetchId, FetchRequest)>,
+    clock_until: Option<Instant>,
+    clock_look: Option<Instant>,
+}
+
+impl Fetches {
+    pub(crate) fn clock_deadline(&self) -> Option<Instant> {
+        self.clock_look
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,6 +69,7 @@ impl Phone {
     /// `Input::Start`: everything stored, then everything configured.
     pub(crate) fn start(&mut self, now: Now) {
         let records: BTreeMap<String, Vec<u8>> = std::mem::take(&mut self.config.records).into_iter().collect();
+        self.stored = records.iter().map(|(name, bytes)| (name.clone(), Self::hash(bytes))).collect();
         if let Some(bytes) = records.get(history::RECORD) {
             self.history = history::History::restore(bytes);
         }
@@ -160,6 +176,16 @@ impl Phone {
         }
     }
 
+    /// Accounts whose settings come from somewhere.
+    pub(crate) fn fetched_accounts(&self) -> Vec<u32> {
+        let has_url = |number: &u32| {
+            let own = self.line(*number).and_then(|line| line.settings.as_ref()?.ext_prov_url.as_deref());
+            let given = self.fetches.reports.get(number).map(|report| report.url.as_str());
+            own.or(given).is_some_and(|url| !url.is_empty())
+        };
+        self.fetches.machines.keys().copied().filter(has_url).collect()
+    }
+
     pub(crate) fn fetch_all(&mut self, now: Now) {
         let numbers: Vec<u32> = self.fetches.machines.keys().copied().collect();
         for number in numbers {
@@ -192,7 +218,7 @@ impl Phone {
                         // one fetch at a time for each account: an older one was given up
                         self.fetches.open.retain(|_, (of, _)| *of != number);
                         self.fetches.open.insert(own, (number, id));
-                        self.out(Output::Fetch { id: PhoneFetchId(own), request });
+                        self.fetches.asked.push((PhoneFetchId(own), request));
                     }
                     provisioner::Output::Document { document, findings } => {
                         let source = machine.source();
@@ -204,7 +230,7 @@ impl Phone {
                         self.provisioned(now, number, source, &document, &notes);
                     }
                     provisioner::Output::Unchanged => {
-                        self.report(number, "unchanged".into(), true);
+                        self.report(now, number, "unchanged".into(), true);
                         self.persist_memory(number);
                     }
                     provisioner::Output::Failed { url_without_secrets, reason, .. } => {
@@ -213,7 +239,36 @@ impl Phone {
                 }
             }
         }
+        self.send_fetches(now);
         moved
+    }
+
+    /// Requests go out at once, but those whose certificates have dates wait a little for ours.
+    fn send_fetches(&mut self, now: Now) {
+        if self.fetches.asked.is_empty() {
+            return;
+        }
+        let patience = *self.fetches.clock_until.get_or_insert(now.instant + CLOCK_PATIENCE);
+        let wait = now.wall.is_none() && now.instant < patience;
+        let (later, at_once): (Vec<_>, Vec<_>) = std::mem::take(&mut self.fetches.asked)
+            .into_iter()
+            .filter(|(id, _)| self.fetches.open.contains_key(&id.0))
+            .partition(|(_, request)| wait && request.url.starts_with("https:"));
+        for (id, request) in at_once {
+            self.out(Output::Fetch { id, request });
+        }
+        self.fetches.clock_look = (!later.is_empty()).then(|| (now.instant + CLOCK_LOOK).min(patience));
+        if later.is_empty() {
+            self.fetches.clock_until = None;
+        }
+        self.fetches.asked = later;
+    }
+
+    /// Looks whether the date is known by now.
+    pub(crate) fn clock_due(&mut self, now: Now) {
+        if self.fetches.clock_look.is_some_and(|at| at <= now.instant) {
+            self.send_fetches(now);
+        }
     }
 
     fn provisioned(&mut self, now: Now, number: u32, source: Source, document: &Document, findings: &[String]) {
@@ -235,14 +290,14 @@ impl Phone {
             1 => "1 change".to_owned(),
             count => format!("{count} changes"),
         };
-        self.report(number, last, true);
+        self.report(now, number, last, true);
         let source = self.fetches.reports.get(&number).map(|report| report.url.clone()).unwrap_or_default();
         self.notify(Event::Provisioned { source, changes: changes.len(), report: report.join("\n") });
     }
 
     fn provisioning_failed(&mut self, now: Now, number: u32, source: String, reason: String) {
         let known = self.fetches.reports.get(&number).is_some_and(|report| report.last == reason);
-        self.report(number, reason.clone(), false);
+        self.report(now, number, reason.clone(), false);
         // a server that is away is worth one notice, not one for each try
         if !known {
             self.notice(now, Level::Warning, format!("settings not updated: {reason}"));
@@ -250,8 +305,11 @@ impl Phone {
         self.notify(Event::ProvisioningFailed { source, reason });
     }
 
-    fn report(&mut self, number: u32, last: String, ok: bool) {
+    fn report(&mut self, now: Now, number: u32, last: String, ok: bool) {
         self.changed();
+        if let Some(test) = &mut self.self_test {
+            test.fetched(now.instant, number, ok, &last);
+        }
         let url = match self.fetches.reports.get(&number) {
             Some(report) if !report.url.is_empty() => report.url.clone(),
             _ => self.line(number).and_then(|line| line.settings.as_ref()?.ext_prov_url.clone()).unwrap_or_default(),

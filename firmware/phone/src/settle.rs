@@ -154,6 +154,12 @@ impl Phone {
 
     fn pattern(&self, lamp: Lamp) -> Pattern {
         let lit = |on: bool| if on { Pattern::On } else { Pattern::Off };
+        if self.factory_reset.is_asked_for() {
+            return Pattern::Fast;
+        }
+        if let Some(pattern) = self.self_test.as_ref().and_then(|test| test.pattern(lamp)) {
+            return pattern;
+        }
         match lamp {
             Lamp::Line(number) => {
                 let call = self.calls.iter().find(|call| call.appearance == number && call.is_live());

@@ -2,7 +2,9 @@
 //! A deadline that has fired is gone or lies in the future, so that no timeout is asked for twice.
 
 use crate::call::State;
-use crate::phone::{Now, Phone};
+use crate::factory_reset::Countdown;
+use crate::phone::{Now, Output, Phone};
+use crate::self_test::SelfTest;
 use offhook_account::provisioner;
 use offhook_sip as sip;
 use std::time::{Duration, Instant};
@@ -35,6 +37,9 @@ impl Phone {
             self.notice.as_ref().map(|(at, _)| *at + NOTICE_TIME),
             self.tick,
             self.stopping,
+            self.factory_reset.deadline(),
+            self.self_test.as_ref().and_then(SelfTest::deadline),
+            self.fetches.clock_deadline(),
         ];
         let calls = self.calls.iter().flat_map(|call| {
             let by_state = match &call.state {
@@ -74,6 +79,18 @@ impl Phone {
         if reached(self.tick) {
             self.changed();
             self.tick = None;
+        }
+        self.clock_due(now);
+        match self.factory_reset.due(now.instant) {
+            Countdown::Same => {}
+            Countdown::Second => self.changed(),
+            Countdown::Over => {
+                self.notice(now, crate::Level::Warning, "factory reset: everything is forgotten".into());
+                self.out(Output::FactoryReset);
+            }
+        }
+        if self.self_test.as_mut().is_some_and(|test| test.due(now.instant)) {
+            self.changed();
         }
         let ids: Vec<crate::CallId> = self.calls.iter().map(|call| call.id).collect();
         for id in ids {

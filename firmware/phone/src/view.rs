@@ -1,4 +1,5 @@
 //! The read-only picture of the phone that the screen, the control API and the bench show.
+use crate::SelfTestView;
 use offhook_hal::{Hook, Lamp, Pattern, Route};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,12 @@ pub struct View {
     pub notice: Option<String>,
     pub provisioning: Vec<ProvisioningView>,
     pub version: String,
+    /// name of the machine in the network
+    pub hostname: String,
+    /// seconds until a factory reset that somebody is asking for; 0: it happens
+    pub factory_reset: Option<u8>,
+    /// the self-test that runs, or has run and was not put away
+    pub self_test: Option<SelfTestView>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -255,6 +262,8 @@ impl View {
             "accounts": accounts, "calls": calls, "lamps": lamps, "volume": self.volume, "messages": self.messages,
             "hook": hook, "route": self.route.map(Route::name), "tone": self.tone, "ringing": self.ringing,
             "dialling": self.dialling, "soft_keys": soft_keys, "missed": self.missed, "notice": self.notice,
+            "hostname": self.hostname, "version": self.version, "factory_reset": self.factory_reset,
+            "self_test": self.self_test.as_ref().map(SelfTestView::to_json),
         })
         .to_string()
     }

@@ -1,8 +1,8 @@
 //! Keys of the terminal.
 
-use crate::{Page, Screen};
+use crate::{Page, Screen, self_test};
 use offhook_hal::{Hook, Key};
-use offhook_phone::{Command, View, hal as offhook_hal};
+use offhook_phone::{Command, SelfTestOrder, View, hal as offhook_hal};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What a key of the terminal means.
@@ -22,6 +22,9 @@ pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: b
         return if event.code == KeyCode::Char('c') { Reaction::Quit } else { Reaction::Nothing };
     }
     match event.code {
+        KeyCode::Enter if self_test::runs(view) => Reaction::Command(Command::SelfTest(SelfTestOrder::Next)),
+        KeyCode::Enter if screen.page == Page::SelfTest => begin_test(screen),
+        KeyCode::Esc if view.self_test.is_some() => Reaction::Command(Command::SelfTest(SelfTestOrder::Stop)),
         KeyCode::Tab => turn(screen, screen.page.next()),
         KeyCode::Char('?') => turn(screen, if screen.page == Page::Help { Page::Home } else { Page::Help }),
         KeyCode::Esc if screen.page != Page::Home => turn(screen, Page::Home),
@@ -52,6 +55,28 @@ pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: b
     }
 }
 
+/// The telephone's own arrow keys. A call has them for itself.
+pub(crate) fn react_panel(screen: &mut Screen, key: Key, view: &View) -> Reaction {
+    if !view.calls.is_empty() || view.dialling.is_some() {
+        return Reaction::Nothing;
+    }
+    let code = match key {
+        Key::Right => return turn(screen, screen.page.next()),
+        Key::Left => return turn(screen, screen.page.before()),
+        Key::Up => KeyCode::Up,
+        Key::Down => KeyCode::Down,
+        Key::Ok => KeyCode::Enter,
+        Key::Back => KeyCode::Esc,
+        _ => return Reaction::Nothing,
+    };
+    react(screen, KeyEvent::new(code, KeyModifiers::NONE), view, false)
+}
+
+fn begin_test(screen: &mut Screen) -> Reaction {
+    screen.cursor = 0;
+    Reaction::Command(Command::SelfTest(SelfTestOrder::Start { interactive: true }))
+}
+
 fn turn(screen: &mut Screen, page: Page) -> Reaction {
     *screen = Screen { page, cursor: 0 };
     Reaction::Redraw
@@ -61,13 +86,13 @@ fn turn(screen: &mut Screen, page: Page) -> Reaction {
 fn phone_key(screen: &mut Screen, code: KeyCode, modifiers: KeyModifiers, view: &View) -> Reaction {
     let key = match code {
         KeyCode::Char(' ') => {
-            screen.page = Page::Home;
+            screen.page = if self_test::runs(view) { Page::SelfTest } else { Page::Home };
             let hook = if view.hook == Some(Hook::Off) { Hook::On } else { Hook::Off };
             return Reaction::Command(Command::Hook(hook));
         }
         KeyCode::Char(digit @ '1'..='4') if modifiers.contains(KeyModifiers::ALT) => Key::Line(digit as u8 - b'0'),
         KeyCode::Char(digit @ ('0'..='9' | '*' | '#')) => {
-            screen.page = Page::Home;
+            screen.page = if self_test::runs(view) { Page::SelfTest } else { Page::Home };
             Key::Digit(digit)
         }
         KeyCode::Char('h') => Key::Hold,

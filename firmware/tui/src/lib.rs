@@ -9,6 +9,7 @@ mod bars;
 mod home;
 mod keys;
 mod pages;
+mod self_test;
 
 pub use keys::Reaction;
 
@@ -26,6 +27,7 @@ pub(crate) enum Page {
     Home,
     Calls,
     Settings,
+    SelfTest,
     Help,
 }
 
@@ -34,8 +36,19 @@ impl Page {
         match self {
             Self::Home => Self::Calls,
             Self::Calls => Self::Settings,
-            Self::Settings => Self::Help,
+            Self::Settings => Self::SelfTest,
+            Self::SelfTest => Self::Help,
             Self::Help => Self::Home,
+        }
+    }
+
+    fn before(self) -> Self {
+        match self {
+            Self::Home => Self::Help,
+            Self::Calls => Self::Home,
+            Self::Settings => Self::Calls,
+            Self::SelfTest => Self::Settings,
+            Self::Help => Self::SelfTest,
         }
     }
 }
@@ -83,12 +96,23 @@ impl Screen {
     }
 
     fn draw_page(&self, view: &View, now: Instant, area: Rect, frame: &mut Frame<'_>) {
+        if let Some(seconds) = view.factory_reset {
+            return self_test::factory_reset(seconds, area, frame);
+        }
         match self.page {
+            // Whoever tests is told what to do, wherever he was before.
+            _ if self_test::runs(view) => self_test::draw(view, area, frame),
+            Page::SelfTest => self_test::draw(view, area, frame),
             Page::Home => home::draw(view, now, area, frame),
             Page::Calls => pages::calls(view, self.cursor, area, frame),
             Page::Settings => pages::settings(view, self.cursor, area, frame),
             Page::Help => pages::help(self.cursor, area, frame),
         }
+    }
+
+    /// What a key of the telephone means to the screen: arrows turn pages and move, `Ok` does what the page offers.
+    pub fn panel_key(&mut self, key: offhook_phone::hal::Key, view: &View) -> Reaction {
+        keys::react_panel(self, key, view)
     }
 
     /// What a key of the terminal means. `keypad`: the keyboard is the phone's keypad too (laptop board).

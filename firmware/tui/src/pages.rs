@@ -57,12 +57,12 @@ pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<
         &format!("volume: handset {} speaker {} ringer {}", volume.handset, volume.speaker, volume.ringer),
         width,
     )));
-    lines.push(Line::raw(fit(&format!("Offhook {}", view.version), width)));
+    lines.push(Line::raw(fit(&format!("Offhook {}  {}", view.version, view.hostname), width)));
     scrolled(lines, first, area, frame);
 }
 
 /// Every key of the terminal.
-const HELP: [&str; 15] = [
+const HELP: [&str; 16] = [
     "Space    lift, put down",
     "0-9 * #  keypad; # sends the number",
     "F1-F4    soft keys (bottom row)",
@@ -77,6 +77,7 @@ const HELP: [&str; 15] = [
     "Backsp.  delete a digit",
     "Tab      next page",
     "Up Down  move; Enter dials in Calls",
+    "* 0 #    held for 10 s: factory reset",
     "Ctrl-C   end the phone",
 ];
 

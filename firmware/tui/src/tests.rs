@@ -182,3 +182,61 @@ fn control_c_quits() {
     let event = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     assert_eq!(Screen::new().key(event, &idle(), true), Reaction::Quit);
 }
+
+#[test]
+fn factory_reset_counts_down_on_every_page() {
+    let now = Instant::now();
+    let mut screen = Screen::new();
+    for _ in 0..5 {
+        let text = drawn(&screen, &View { factory_reset: Some(7), ..idle() }, now, 40, 12);
+        assert!(text.contains("Factory reset in 7 s") && text.contains("Let go"), "{text}");
+        press(&mut screen, KeyCode::Tab, &idle());
+    }
+    let text = drawn(&screen, &View { factory_reset: Some(0), ..idle() }, now, 40, 12);
+    assert!(text.contains("forgotten"), "{text}");
+}
+
+#[test]
+fn self_test_is_started_guided_and_put_away_from_its_page_and_has_the_keypad_meanwhile() {
+    use offhook_phone::SelfTestOrder::{Next, Start, Stop};
+    use offhook_phone::self_test::{Step, StepView, Verdict};
+    let mut screen = Screen::new();
+    for _ in 0..3 {
+        press(&mut screen, KeyCode::Tab, &idle());
+    }
+    let text = drawn(&screen, &idle(), Instant::now(), 40, 12);
+    assert!(text.contains("Self-test") && text.contains("starts it"), "{text}");
+    let start = Reaction::Command(Command::SelfTest(Start { interactive: true }));
+    assert_eq!(press(&mut screen, KeyCode::Enter, &idle()), start);
+
+    let step = |step, verdict, text: &str| StepView { step, verdict, text: text.into(), figures: Default::default() };
+    let steps =
+        vec![step(Step::Keys, Verdict::Passed, "12 keys"), step(Step::Hook, Verdict::Running, "lift the handset")];
+    let running = View { self_test: Some(SelfTestView { steps, finished: false }), ..idle() };
+    assert_eq!(press(&mut screen, KeyCode::Char('5'), &running), Reaction::Command(Command::Key(Key::Digit('5'))));
+    let text = drawn(&screen, &running, Instant::now(), 40, 12);
+    assert!(
+        text.contains("+ keys         12 keys") && text.contains("> hook") && text.contains("lift the handset"),
+        "{text}"
+    );
+    assert_eq!(press(&mut screen, KeyCode::Enter, &running), Reaction::Command(Command::SelfTest(Next)));
+
+    let steps = vec![step(Step::Audio, Verdict::Failed, "the microphone gives nothing")];
+    let failed = View { self_test: Some(SelfTestView { steps, finished: true }), ..idle() };
+    let text = drawn(&screen, &failed, Instant::now(), 40, 12);
+    assert!(text.contains("FAILED") && text.contains("! audio"), "{text}");
+    assert_eq!(press(&mut screen, KeyCode::Esc, &failed), Reaction::Command(Command::SelfTest(Stop)));
+}
+
+#[test]
+fn arrow_keys_of_the_telephone_turn_pages_and_leave_a_call_alone() {
+    let mut screen = Screen::new();
+    assert_eq!(screen.panel_key(Key::Right, &idle()), Reaction::Redraw);
+    assert!(drawn(&screen, &idle(), Instant::now(), 40, 12).contains("Calls"));
+    assert_eq!(screen.panel_key(Key::Left, &idle()), Reaction::Redraw);
+    assert_eq!(screen.panel_key(Key::Left, &idle()), Reaction::Redraw);
+    assert!(drawn(&screen, &idle(), Instant::now(), 40, 12).contains("Keys"));
+    let talking = View { calls: vec![call(CallState::Talking, Instant::now())], ..idle() };
+    assert_eq!(screen.panel_key(Key::Right, &talking), Reaction::Nothing);
+    assert_eq!(screen.panel_key(Key::Digit('5'), &idle()), Reaction::Nothing);
+}

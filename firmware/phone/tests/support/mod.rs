@@ -20,7 +20,7 @@ use offhook_phone::media::{Command as MediaCommand, Direction, Event as MediaEve
 use offhook_phone::sip::{self, Body, FlowId, FlowState, Message, Method, Request, Response};
 use offhook_phone::{
     CallRef, CallView, Census, Command, CommandId, Event, Input, MediaId, Now, Output, Phone, PhoneConfig,
-    PhoneFetchId, Refusal, View,
+    PhoneFetchId, Probe, Refusal, View,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -53,6 +53,8 @@ pub fn config(more: &str) -> PhoneConfig {
         engine_rate: 16_000,
         seed: 7,
         bell: true,
+        keys: vec![Key::Digit('1'), Key::Digit('#')],
+        hostname: "desk".into(),
     }
 }
 
@@ -80,6 +82,12 @@ pub struct Office {
     pub done: BTreeMap<u64, Result<(), Refusal>>,
     pub bound: Vec<MediaId>,
     pub stopped: bool,
+    pub probes: Vec<Probe>,
+    pub factory_resets: usize,
+    /// how often something was stored
+    pub writes: usize,
+    /// the date is not known
+    pub undated: bool,
     /// of the last ports asked for
     pub range: (u16, u16),
     pub keep_alives: usize,
@@ -135,6 +143,10 @@ impl Office {
             done: BTreeMap::new(),
             bound: Vec::new(),
             stopped: false,
+            probes: Vec::new(),
+            factory_resets: 0,
+            writes: 0,
+            undated: false,
             range: (0, 0),
             keep_alives: 0,
             transport: None,
@@ -150,7 +162,7 @@ impl Office {
     }
 
     pub fn clock(&self) -> Now {
-        Now { instant: self.now, wall: Some(self.wall + (self.now - self.began)) }
+        Now { instant: self.now, wall: (!self.undated).then(|| self.wall + (self.now - self.began)) }
     }
 
     pub fn input(&mut self, input: Input<'_>) {
@@ -188,8 +200,11 @@ impl Office {
                     self.directions.remove(&id.0);
                 }
                 Output::Media(command) => self.media_command(&command),
+                Output::Probe(probe) => self.probes.push(probe),
+                Output::FactoryReset => self.factory_resets += 1,
                 Output::Fetch { id, request } => self.fetches.push((id, request.url)),
                 Output::Persist { name, bytes } => {
+                    self.writes += 1;
                     if bytes.is_empty() {
                         self.stored.remove(&name);
                     } else {
