@@ -44,8 +44,9 @@ make_slot_kernel() {
             *) die "board/$board/image.conf: KERNEL_COMPRESSION is none or lz4" ;;
         esac
     else
-        [ -f "$out/linux" ] || "$here/kernel/uml" >/dev/null
-        cp "$out/linux" "$folder/kernel"
+        local linux=$root/target/image/$board/linux
+        [ -f "$linux" ] || "$here/kernel/uml" >/dev/null
+        cp "$linux" "$folder/kernel"
     fi
     cp "$work/initrd" "$folder/initrd"
     # `gpt`: when a power cut damages the first partition table, the kernel takes the second.
@@ -96,8 +97,13 @@ raspi() {
     unpack "$work/firmware" "$here/packages/raspi"
     for file in $PI_FIRMWARE; do cp "$work/firmware/usr/lib/raspi-firmware/$file" "$folder/"; done
     cp "$work/firmware/usr/lib/u-boot/rpi_arm64/u-boot.bin" "$folder/u-boot.bin"
-    for file in $DTBS; do cp "$work/kernel/usr/lib/linux-image-$release_of_kernel/broadcom/$file" "$folder/"; done
-    { cat "$here/config.txt"; echo; cat "$root/board/$board/config.txt"; } >"$folder/config.txt"
+    for file in $DTBS; do
+        cp "$work/kernel/usr/lib/linux-image-$release_of_kernel/broadcom/$file" "$folder/"
+        # The firmware asks for the Pi Foundation's name of the same chip.
+        case $file in bcm2837-*) cp "$folder/$file" "$folder/bcm2710-${file#bcm2837-}" ;; esac
+    done
+    cat "$here/config.txt" >"$folder/config.txt"
+    if [ -f "$root/board/$board/config.txt" ]; then { echo; cat "$root/board/$board/config.txt"; } >>"$folder/config.txt"; fi
     if [ -f "$root/board/$board/overlay.dts" ]; then
         name=$(sed -n 's/^dtoverlay=\(offhook-[^,]*\).*/\1/p' "$folder/config.txt" | head -1)
         [ -n "$name" ] || die "board/$board/config.txt loads no dtoverlay=offhook-..., but there is an overlay.dts"

@@ -21,7 +21,7 @@ load_board() {
     [ -f "$root/board/$board/image.conf" ] ||
         die "there is no board/$board/image.conf; boards with an image: $(cd "$root/board" && echo */image.conf | sed 's,/image.conf,,g')"
     FIRMWARE='' ARCH='' KERNEL='' PACKAGES='base net audio update' MODULES='' INITRD_MODULES='' CONSOLE='' ARGUMENTS=''
-    KERNEL_COMPRESSION=none DTBS='' PI_FIRMWARE='' HAND=no WATCHDOG_S=''
+    KERNEL_COMPRESSION=none DTBS='' PI_FIRMWARE='' HAND=no
     BOOT_SIZE=192M KERNEL_SIZE=64M ROOT_SIZE=128M DATA_SIZE=32M
     # shellcheck disable=SC1090
     . "$root/board/$board/image.conf"

@@ -125,6 +125,7 @@ units() {
         esac
     done < <({ list "$here/units"; if [ "$HAND" = yes ]; then list "$here/units-emulated"; fi
         case " $PACKAGES " in *' wifi '*) echo 'offhook-wifi.service multi-user.target.wants' ;; esac; })
+    case " $PACKAGES " in *' wifi '*) ;; *) rm "$tree/offhook-wifi.service" ;; esac
 }
 
 # Who am I: for people, for RAUC, for support.
@@ -151,9 +152,14 @@ T
     mkdir -p "$tree/etc/rauc"
     install -m 644 "$keyring" "$tree/etc/rauc/keyring.pem"
     sed -e "s/@COMPATIBLE@/$compatible/" "$here/rauc/system.conf" >"$tree/etc/rauc/system.conf"
-    if [ -n "$WATCHDOG_S" ]; then
-        printf '[Manager]\nRuntimeWatchdogSec=%ss\nRebootWatchdogSec=2min\n' "$WATCHDOG_S" >"$tree/etc/systemd/system.conf.d/watchdog.conf"
-    fi
+    python3 - "$root/board/$board/board.toml" >"$tree/etc/systemd/system.conf.d/watchdog.conf" <<'T'
+import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    watchdog = tomllib.load(file).get("watchdog")
+if watchdog:
+    print("# As board.toml says: who restarts the board when systemd itself hangs.\n[Manager]")
+    print(f"WatchdogDevice={watchdog['device']}\nRuntimeWatchdogSec={watchdog['timeout_s']}s")
+T
     echo "--board $board" >"$tree/usr/share/offhook/board/arguments"
     "$here/sbom" --version "$version" --board "$board" --packages "$work/packages.txt" --lock "$root/Cargo.lock" \
         --epoch "$SOURCE_DATE_EPOCH" >"$tree/usr/share/offhook/sbom.spdx.json"
