@@ -6,6 +6,8 @@ buildroot_facts() {
     [ "$FIRMWARE" = raspi ] || die "board/$board/image.conf: FIRMWARE=$FIRMWARE; only boards of the Raspberry Pi are built here"
     # The kernel of the Raspberry Pi has what Debian's loads as modules (linux.fragment), so there is none to list.
     KERNEL='' MODULES='' INITRD_MODULES=''
+    # The small UART is the first one there, the second one in the upstream kernel.
+    CONSOLE=${CONSOLE/ttyS1/ttyS0}
     local package
     package=$(sed -n 's/^OFFHOOK_VERSION = //p' "$root/buildroot/package/offhook/offhook.mk")
     set_epoch

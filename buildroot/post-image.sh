@@ -19,7 +19,8 @@ trap 'rm -rf "$work"' EXIT
 slot_kernel() {
     local folder=$work/slot-kernel
     mkdir -p "$folder"
-    lz4 -q -9 -BI -f "$images/Image" "$folder/kernel"
+    # U-Boot unpacks it; gzip is on every machine.
+    gzip -n -9 -c "$images/Image" >"$folder/kernel"
     cp "$work/initrd" "$folder/initrd"
     printf 'arguments=%s gpt ro quiet panic=5 systemd.show_status=0%s\n' \
         "${CONSOLE:+console=$CONSOLE}" "${ARGUMENTS:+ $ARGUMENTS}" >"$folder/arguments"

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub(crate) const RATIO: &str = "CPU per G.711 call through ALSA, as a share of baresip's";
 pub(crate) const RATIO_ON_A_FILE: &str = "CPU per G.711 call without a sound server, as a share of baresip's";
 /// A call that is measured.
-const CALL: Duration = Duration::from_secs(20);
+pub(crate) const CALL: Duration = Duration::from_secs(20);
 const IDLE: Duration = Duration::from_secs(5);
 
 /// In a call with sound, if there is any.
@@ -140,7 +140,7 @@ pub(crate) fn processor_on_a_file(case: &Case) -> Outcome {
 }
 
 /// A minute of sound that is never the same, at 8 kHz.
-fn write_noise(path: &Path) -> Outcome {
+pub(crate) fn write_noise(path: &Path) -> Outcome {
     let text = |error: hound::Error| format!("{}: {error}", path.display());
     let sample_format = hound::SampleFormat::Int;
     let spec = hound::WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format };
@@ -177,7 +177,7 @@ fn of_baresip(baresip: &Baresip, server: Option<u32>) -> Outcome<Use> {
 }
 
 /// Who sends nothing is cheap.
-fn still_talks(voice: &Voice) -> Outcome {
+pub(crate) fn still_talks(voice: &Voice) -> Outcome {
     let packets = voice.heard.try_iter().filter(|packet| packet.payload_type == 0).count() as f64;
     let expected = CALL.as_secs_f64() * 50.0;
     wait::ensure(packets > expected * 0.95, || format!("only {packets} packets of sound came, not {expected}"))

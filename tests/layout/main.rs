@@ -1,6 +1,9 @@
 //! What Cargo cannot see about the shape of the workspace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod buildroot;
+mod cross;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
