@@ -32,10 +32,9 @@ impl Input {
 
     /// Opens the device and says how things lie: hook and headset, if it has them, and keys that are down.
     pub(super) fn open(&mut self, source: usize, into: &mut impl Extend<Raw>) -> Result<(), String> {
-        let mut device = open(&self.name)?;
+        let device = open(&self.name)?;
         device.set_nonblocking(true).map_err(|error| format!("cannot be read without waiting ({error})"))?;
-        // Otherwise the digits would also be typed into the console. Somebody else's grab is no reason not to start.
-        let _ = device.grab();
+        grab(&device);
         let down = device.get_key_state().unwrap_or_default();
         if device.supported_keys().is_some_and(|keys| keys.contains(KeyCode::KEY_PHONE)) {
             into.extend([Raw::Hook { source, lifted: down.contains(KeyCode::KEY_PHONE) }]);
@@ -63,6 +62,16 @@ impl Input {
         self.device = None;
         Err(format!("went away ({gone}); plug it in again"))
     }
+}
+
+/// Otherwise the digits would also be typed into the console. Somebody else's grab is no reason not to start. Not by
+/// `Device::grab`: that one complains on standard error when a device was pulled out.
+#[allow(unsafe_code)]
+fn grab(device: &Device) {
+    /// `EVIOCGRAB` of `linux/input.h`: `_IOW('E', 0x90, int)`
+    const GRAB: u32 = 0x4004_4590;
+    // SAFETY: the argument is a number; closing the descriptor ends the grab.
+    let _ = unsafe { libc::ioctl(device.as_raw_fd(), GRAB as _, 1) };
 }
 
 fn open(name: &str) -> Result<Device, String> {
