@@ -259,6 +259,7 @@ impl Audio for AlsaAudio {
         quieten();
         self.captured.clear();
         self.phase = Phase::Settling(SETTLING_PIECES);
+        self.skip = 0;
         // Stopped first: what an earlier run left in the device would be heard late for ever.
         let _ = self.playback.pcm.drop();
         let _ = self.capture.pcm.drop();

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use alsa::ctl::{Ctl, ElemId, ElemType, ElemValue};
+use alsa::ctl::{ElemId, ElemType};
+use alsa::hctl::HCtl;
 use alsa::poll::Descriptors;
 use offhook_hal::debounce::Debouncer;
 use offhook_hal::{AudioError, PollFd};
@@ -19,7 +20,7 @@ const TRIES: [Duration; 4] =
 
 /// The control, opened.
 pub struct JackControl {
-    ctl: Ctl,
+    card: HCtl,
     id: ElemId,
 }
 
@@ -41,40 +42,38 @@ impl JackControl {
         if card.contains('\0') {
             return Err(refuse("not the name of a card".to_owned()));
         }
-        let ctl = Ctl::new(card, true).map_err(|error| {
-            refuse(format!("its controls cannot be opened ({error}); set mixer_card in board.toml"))
-        })?;
-        let unreadable = |error: alsa::Error| refuse(format!("its controls cannot be read ({error})"));
-        let list = ctl.elem_list().map_err(unreadable)?;
-        let ids = (0..list.get_used()).filter_map(|index| list.get_id(index).ok());
-        let mut named = ids.filter(|id| id.get_name().is_ok_and(|name| name == control));
-        let Some(id) = named.next() else {
+        let opened = open(card)
+            .map_err(|error| refuse(format!("its controls cannot be read ({error}); set mixer_card in board.toml")))?;
+        let named = opened.elem_iter().find(|elem| elem.get_id().is_ok_and(|id| id.get_name() == Ok(control)));
+        let Some(elem) = named else {
             let remedy = format!("it has no control `{control}`; `amixer -D {card} controls` lists what it has");
             return Err(refuse(remedy));
         };
-        ctl.subscribe_events(true).map_err(unreadable)?;
-        let mut jack = Self { ctl, id };
-        if jack.plugged().is_none() {
-            return Err(refuse(format!("its control `{control}` is not on or off; name one that ends in `Jack`")));
+        let id = elem.info().and_then(|info| Ok((info.get_type(), elem.get_id()?)));
+        match id {
+            Ok((ElemType::Boolean, id)) => Ok(Self { card: opened, id }),
+            _ => Err(refuse(format!("its control `{control}` is not on or off; name one that ends in `Jack`"))),
         }
-        Ok(jack)
     }
 
     /// Descriptors to poll until something may have changed.
     pub fn descriptors(&self) -> Vec<PollFd> {
-        let mut own = vec![libc::pollfd { fd: -1, events: 0, revents: 0 }; self.ctl.count()];
-        let filled = self.ctl.fill(&mut own).unwrap_or(0);
+        let mut own = vec![libc::pollfd { fd: -1, events: 0, revents: 0 }; self.card.count()];
+        let filled = self.card.fill(&mut own).unwrap_or(0);
         own.iter().take(filled).map(|from| PollFd { fd: from.fd, events: from.events, revents: 0 }).collect()
     }
 
     /// Is something plugged in? `None`: the card went away.
     pub fn plugged(&mut self) -> Option<bool> {
-        while self.ctl.read().ok()?.is_some() {}
-        let mut value = ElemValue::new(ElemType::Boolean).ok()?;
-        value.set_id(&self.id);
-        self.ctl.elem_read(&mut value).ok()?;
-        value.get_boolean(0)
+        self.card.handle_events().ok()?;
+        self.card.find_elem(&self.id)?.read().ok()?.get_boolean(0)
     }
+}
+
+fn open(card: &str) -> Result<HCtl, alsa::Error> {
+    let opened = HCtl::new(card, true)?;
+    opened.load()?;
+    Ok(opened)
 }
 
 /// A jack over the life of its card. Times are counted from any fixed moment.
@@ -145,13 +144,11 @@ impl JackWatch {
 /// Names of the controls of `card` that tell about a jack.
 pub fn controls(card: &str) -> Vec<String> {
     crate::alsa_audio::quieten();
-    let Some(list) =
-        Some(card).filter(|card| !card.contains('\0')).and_then(|card| Ctl::new(card, true).ok()?.elem_list().ok())
-    else {
+    let Some(opened) = Some(card).filter(|card| !card.contains('\0')).and_then(|card| open(card).ok()) else {
         return Vec::new();
     };
-    let names = (0..list.get_used()).filter_map(|index| list.get_name(index).ok());
-    names.filter(|name| name.ends_with(" Jack")).map(str::to_owned).collect()
+    let names = opened.elem_iter().filter_map(|elem| Some(elem.get_id().ok()?.get_name().ok()?.to_owned()));
+    names.filter(|name| name.ends_with(" Jack")).collect()
 }
 
 #[cfg(test)]

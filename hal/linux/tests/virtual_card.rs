@@ -9,9 +9,14 @@ use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use offhook_board::machine::PcmTrial;
 use offhook_board::{AudioWiring, Board, RouteWiring};
+use offhook_hal::audio::terms::Way;
 use offhook_hal::{Audio, AudioError, PollFd, Route};
 use offhook_hal_linux::AlsaAudio;
+use offhook_hal_linux::alsa_audio::try_out;
+use offhook_hal_linux::jack::{JackControl, JackWatch};
+use offhook_hal_linux::loop_test::measure;
 use offhook_hal_linux::mixer::RouteMixer;
 
 thread_local! {
@@ -228,6 +233,81 @@ fn a_tone_at_48_khz_with_a_longer_buffer_is_whole() {
 }
 
 #[test]
+fn the_loop_test_finds_the_way_through_the_card() {
+    if !inside("the_loop_test_finds_the_way_through_the_card") {
+        return;
+    }
+    let mut audio = AlsaAudio::open(&wiring("offhook_loop")).unwrap();
+    let result = measure(&mut audio).unwrap();
+    say(&format!("measured: {result:?}, {} xruns", audio.xruns()));
+    let heard = result.heard.expect("a cable");
+    assert!((5..250).contains(&heard.delay.as_millis()), "{heard:?}");
+    // The sound server filters what lies near half of the rate.
+    assert!(heard.level_db.abs() < 3.0 && heard.correlation > 0.5, "{heard:?}");
+    // Nothing comes back where the microphone is another device.
+    let mut audio = AlsaAudio::open(&wiring("offhook")).unwrap();
+    assert_eq!(measure(&mut audio).unwrap().heard, None);
+}
+
+#[test]
+fn a_card_is_tried_out_before_it_is_used() {
+    if !inside("a_card_is_tried_out_before_it_is_used") {
+        return;
+    }
+    let format = AlsaAudio::open(&wiring("offhook")).unwrap().format();
+    for way in [Way::Capture, Way::Playback] {
+        let PcmTrial::Opens { rate, period, periods, channels } = try_out("offhook", way, format) else {
+            panic!("{way:?}")
+        };
+        assert_eq!((rate, period, channels), (16_000, 160, 1));
+        assert!(periods >= format.periods, "{periods}");
+    }
+}
+
+#[test]
+fn a_plug_is_noticed_once_it_rests_and_a_card_that_goes_takes_it_along() {
+    if !inside("a_plug_is_noticed_once_it_rests_and_a_card_that_goes_takes_it_along") {
+        return;
+    }
+    // The sound server has no jack; its switch is a control that reads on or off as well.
+    let (card, control) = ("offhook", "Master Playback Switch");
+    let Err(AudioError::Open(_, remedy)) = JackControl::open(card, "Headphone Jack") else { panic!("opened") };
+    assert!(remedy.contains("`Headphone Jack`"), "{remedy}");
+    let Err(AudioError::Open(_, remedy)) = JackControl::open(card, "Master Playback Volume") else { panic!("opened") };
+    assert!(remedy.contains("not on or off"), "{remedy}");
+    let switch = |on: bool| {
+        let mixer = alsa::mixer::Mixer::new(card, false).unwrap();
+        let master = mixer.find_selem(&alsa::mixer::SelemId::new("Master", 0)).unwrap();
+        master.set_playback_switch_all(i32::from(on)).unwrap();
+    };
+    switch(true);
+    let began = Instant::now();
+    let mut jack = JackWatch::new(card.into(), control.into());
+    let mut next = |expected: Option<bool>, within: u64| {
+        let end = Instant::now() + Duration::from_millis(within);
+        loop {
+            let change = jack.turn(began.elapsed());
+            if change.is_some() || Instant::now() > end {
+                assert_eq!(change, expected, "{:?}", began.elapsed());
+                return;
+            }
+            let due = jack.timeout().map_or(Duration::from_secs(1), |at| at.saturating_sub(began.elapsed()));
+            let mut descriptors = jack.descriptors();
+            poll(&mut descriptors, due.min(end - Instant::now()) + Duration::from_millis(1));
+        }
+    };
+    next(Some(true), 2_000);
+    next(None, 300);
+    switch(false);
+    next(Some(false), 2_000);
+    switch(true);
+    next(Some(true), 2_000);
+    if Command::new("pactl").arg("exit").status().is_ok() {
+        next(Some(false), 2_000);
+    }
+}
+
+#[test]
 fn a_stalled_thread_loses_sound_but_not_the_card() {
     if !inside("a_stalled_thread_loses_sound_but_not_the_card") {
         return;
@@ -235,8 +315,15 @@ fn a_stalled_thread_loses_sound_but_not_the_card() {
     let mut audio = AlsaAudio::open(&wiring("offhook_loop")).unwrap();
     run(&mut audio, 30, |position| sine(position, 16_000, 1_000.0));
     std::thread::sleep(Duration::from_millis(1_500));
-    // Whatever the card reports, sound comes back and the delay with it.
+    // Whatever the card reports, sound comes back, and what came together while the thread stood is not heard late.
     let heard = run(&mut audio, 300, |position| sine(position, 16_000, 1_000.0));
+    say(&format!(
+        "measured: stalled: queued {:.1} ms in the end, {} xruns, {} left out, {:.0} ppm",
+        audio.queued() as f64 / 16.0,
+        audio.xruns(),
+        audio.left_out(),
+        audio.correction()
+    ));
     let tail = &heard.samples[heard.samples.len() - 8_000..];
     let purity = share(tail, 16_000, 1_000.0);
     assert!(purity > 0.9, "{purity}");
