@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod check_board;
 mod control_server;
 mod device;
 mod factory_reset;
@@ -36,6 +37,16 @@ fn main() -> ExitCode {
     if let Err(error) = start_log(&args) {
         eprintln!("offhookd: {error}");
         return ExitCode::FAILURE;
+    }
+    if args.mode == args::Mode::CheckBoard {
+        return match device::board(&args.board).map(|board| check_board::run(&board, args.json)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("offhookd: {error}");
+                ExitCode::FAILURE
+            }
+        };
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

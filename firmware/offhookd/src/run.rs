@@ -79,6 +79,8 @@ struct Daemon {
     next_command: u64,
     seed: u64,
     stopped: bool,
+    /// What the health is made of has changed.
+    news: bool,
     /// Somebody asked for a factory reset, and nobody else does it.
     reset: bool,
     /// The sound device that was asked for is open.
@@ -130,7 +132,8 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
     })?;
     let (flow_events, mut flows_in) = mpsc::channel(1024);
     let (control, mut control_in) = mpsc::channel(64);
-    if let Some(address) = args.control {
+    // A test is nobody's to control, and the phone that was stopped for it may have left its address busy.
+    if let Some(address) = args.control.filter(|_| args.mode == Mode::Phone) {
         control_server::listen(address, control).await.map_err(|error| {
             format!("cannot listen on {address} for the control API: {error}; choose another --control, or off")
         })?;
@@ -186,6 +189,7 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
         next_command: SCREEN_COMMANDS,
         seed,
         stopped: false,
+        news: false,
         reset: false,
         audio: sound.notice.is_none(),
         args,
@@ -238,6 +242,9 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
         }
         daemon.serve_clients();
         daemon.show();
+        if std::mem::take(&mut daemon.news) {
+            daemon.look(vitals.as_mut());
+        }
         if daemon.reset && end.is_none() {
             end = Some(daemon.stop(vitals.as_ref()));
         }
@@ -334,7 +341,7 @@ impl Daemon {
                 FromMedia::Audio(audio) => self.sound.close(audio),
                 FromMedia::Silent => self.sound.silent(),
                 FromMedia::Lost(device, why) => {
-                    self.audio = false;
+                    (self.audio, self.news) = (false, true);
                     self.handle(Input::Audio { available: false, text: why.into() });
                     self.sound.lost(device);
                 }
@@ -374,6 +381,7 @@ impl Daemon {
             SoundEvent::Opened { device, instead } => {
                 self.media.send(ToMedia::Audio(device));
                 let was_lost = !std::mem::replace(&mut self.audio, true);
+                self.news = true;
                 if was_lost || instead.is_some() {
                     self.handle(Input::Audio { available: instead.is_none(), text: instead.unwrap_or_default() });
                 }
@@ -521,6 +529,7 @@ impl Daemon {
     }
 
     fn notify(&mut self, event: &Event) {
+        self.news |= matches!(event, Event::Registration { .. });
         match event {
             Event::Notice { level: Level::Error, text } => tracing::error!("{text}"),
             Event::Notice { level: Level::Warning, text } => tracing::warn!("{text}"),
