@@ -623,3 +623,7 @@ impl InputPin for WirePin<'_> {
         self.is_high().map(|high| !high)
     }
 }
+
+#[cfg(test)]
+#[path = "wires_tests.rs"]
+mod tests;
