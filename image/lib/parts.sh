@@ -80,7 +80,7 @@ units_are_there() {
 }
 
 libraries_are_there() {
-    find "$tree/usr" -type f \( -perm /111 -o -name '*.so*' \) ! -name '*.ko' -print0 | xargs -0 readelf -d 2>/dev/null |
+    find "$tree/usr" -type f \( -perm /111 -o -name '*.so*' \) ! -name '*.ko' -print0 | { xargs -0 readelf -d 2>/dev/null || true; } |
         sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u | while read -r library; do
             [ -n "$(find "$tree/usr/lib" "$tree"/usr/lib64* -name "$library" -print -quit 2>/dev/null)" ] || { echo "no $library"; exit 1; }
         done
@@ -139,9 +139,10 @@ nothing_of_the_hand() { ! find "$tree" \( -name '*offhook-hand*' -o -name '*gpio
 modules_match() {
     local release; release=$(ls "$tree/usr/lib/modules")
     case $KERNEL_COMPRESSION in
-        none) grep -aq "Linux version $release " "$work/kernel-a/kernel" ;;
-        lz4) lz4 -dc "$work/kernel-a/kernel" 2>/dev/null | grep -aq "Linux version $release " ;;
+        none) cp "$work/kernel-a/kernel" "$work/Image" ;;
+        lz4) lz4 -dcf "$work/kernel-a/kernel" >"$work/Image" ;;
     esac
+    grep -aq "Linux version $release " "$work/Image"
 }
 
 is_script() { mkimage -l "$boot/boot.scr" | grep -q 'Script'; }
