@@ -135,7 +135,12 @@ impl LinuxWires {
 
     fn make_banks(&mut self, wiring: &LinesWiring) -> Result<(), PanelError> {
         let mut plan = self.plan(0);
-        plan.contacts.extend(wiring.expanders.iter().filter_map(|expander| expander.interrupt));
+        // Expanders may share an interrupt line: their outputs are open-drain.
+        for line in wiring.expanders.iter().filter_map(|expander| expander.interrupt) {
+            if !plan.contacts.contains(&line) {
+                plan.contacts.push(line);
+            }
+        }
         if !plan.is_empty() {
             let mut bank = backend::open(&wiring.chip, plan.clone())?;
             bank.open()?;
