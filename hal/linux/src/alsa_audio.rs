@@ -25,7 +25,7 @@ use alsa::Direction;
 use alsa::pcm::State;
 use alsa::poll::Descriptors;
 use offhook_board::AudioWiring;
-use offhook_hal::audio::drift::Drift;
+use offhook_hal::audio::drift::{Drift, Verdict};
 use offhook_hal::audio::gain::Gain;
 use offhook_hal::audio::terms::{Agreed, Way, in_frames};
 use offhook_hal::{Audio, AudioError, AudioFormat, PollFd, Route};
@@ -116,7 +116,11 @@ impl AlsaAudio {
             silence: playback.silence(),
             ahead,
             // A card counts in pieces, so up to half a period too much may be none at all.
-            drift: Drift::new(seconds(ahead.saturating_sub(period / 5)), seconds(ahead + period / 2)),
+            drift: Drift::new(
+                seconds(ahead.saturating_sub(period / 5)),
+                seconds(ahead + period / 2),
+                seconds(period + period / 2),
+            ),
             playback,
             beats: 0,
             levels: Levels::of(wiring),
@@ -239,8 +243,13 @@ impl AlsaAudio {
         match self.level() {
             Ok(level) => {
                 let since = self.format.duration_of(LOOK_EVERY.into()).as_secs_f64();
-                if let Some(ppm) = self.drift.look(level, since) {
-                    self.playback.correct(ppm);
+                match self.drift.look(level, since) {
+                    Some(Verdict::Correct(ppm)) => self.playback.correct(ppm),
+                    Some(Verdict::LeaveOut(seconds)) => {
+                        let periods = seconds / self.format.duration().as_secs_f64().max(1e-3);
+                        self.skip += periods as usize * self.format.period;
+                    }
+                    None => {}
                 }
                 Ok(())
             }

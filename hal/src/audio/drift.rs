@@ -6,7 +6,8 @@
 //! lies ahead of the ear and answers a correction for the [`Resampler`](crate::resampler::Resampler): a PI controller
 //! that is slow enough that nobody hears the pitch move (1000 ppm are less than two hundredths of a semitone), and that
 //! does nothing while the level stays in a band. Cards count in blocks, so a level that is some milliseconds wrong
-//! says nothing; and with one clock the correction stays at exactly zero and the samples untouched.
+//! says nothing; and with one clock the correction stays at exactly zero and the samples untouched. What is far too much
+//! for a whole window comes from a pause and not from a clock: it is left out at once rather than heard late for minutes.
 
 /// How long levels are averaged before the correction is looked at [s].
 const WINDOW_S: f64 = 2.0;
@@ -17,12 +18,24 @@ const INTEGRAL_PER_S: f64 = 1.0 / (4.0 * WORK_OFF_S * WORK_OFF_S);
 /// Largest correction [ppm]; clocks that are further apart are broken.
 const MOST_PPM: f64 = 1_000.0;
 
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// Play so much faster from now on [ppm].
+    Correct(f64),
+    /// Leave out so much sound, once [s].
+    LeaveOut(f64),
+}
+
 /// The controller.
 #[derive(Debug, Clone)]
 pub struct Drift {
     /// [s]
     lowest: f64,
     highest: f64,
+    far: f64,
+    /// the lowest level of this window
+    least: f64,
     /// sum and number of the levels of this window, and what time it has lasted [s]
     sum: f64,
     looks: f64,
@@ -33,26 +46,42 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Keeps the level between two bounds [s of sound]; `lowest` is what must not be fallen below for long.
-    pub fn new(lowest: f64, highest: f64) -> Self {
+    /// Keeps the level between two bounds [s of sound]; `lowest` is what must not be fallen below for long, and `far` above
+    /// `highest` no clock gets.
+    pub fn new(lowest: f64, highest: f64, far: f64) -> Self {
         let highest = highest.max(lowest);
-        Self { lowest, highest, sum: 0.0, looks: 0.0, lasted: 0.0, learned: 0.0, correction: 0.0 }
+        Self {
+            lowest,
+            highest,
+            far,
+            least: f64::INFINITY,
+            sum: 0.0,
+            looks: 0.0,
+            lasted: 0.0,
+            learned: 0.0,
+            correction: 0.0,
+        }
     }
 
     /// Playback starts anew: the level of before says nothing more, what was learned of the clocks stays.
     pub fn begin(&mut self) {
-        (self.sum, self.looks, self.lasted) = (0.0, 0.0, 0.0);
+        self.begin_window();
         self.correction = self.learned;
     }
 
-    /// `level` of sound lies ahead [s], looked at `since` the last look [s]. Answers a correction when it changes [ppm];
-    /// positive: play faster.
-    pub fn look(&mut self, level: f64, since: f64) -> Option<f64> {
+    /// `level` of sound lies ahead [s], looked at `since` the last look [s]. Answers when there is something to do.
+    pub fn look(&mut self, level: f64, since: f64) -> Option<Verdict> {
         self.sum += level;
         self.looks += 1.0;
         self.lasted += since;
+        self.least = self.least.min(level);
         if self.lasted < WINDOW_S {
             return None;
+        }
+        let always = self.least - self.highest;
+        if always > self.far {
+            self.begin_window();
+            return Some(Verdict::LeaveOut(always));
         }
         let mean = self.sum / self.looks;
         let too_much = if mean > self.highest {
@@ -65,12 +94,16 @@ impl Drift {
         self.learned += too_much * INTEGRAL_PER_S * self.lasted * 1e6;
         self.learned = self.learned.clamp(-MOST_PPM, MOST_PPM);
         let correction = (self.learned + too_much / WORK_OFF_S * 1e6).clamp(-MOST_PPM, MOST_PPM);
-        (self.sum, self.looks, self.lasted) = (0.0, 0.0, 0.0);
+        self.begin_window();
         if correction == self.correction {
             return None;
         }
         self.correction = correction;
-        Some(correction)
+        Some(Verdict::Correct(correction))
+    }
+
+    fn begin_window(&mut self) {
+        (self.sum, self.looks, self.lasted, self.least) = (0.0, 0.0, 0.0, f64::INFINITY);
     }
 
     /// The correction in force [ppm].
@@ -88,6 +121,7 @@ mod tests {
     const RATE: f64 = 16_000.0;
     const PERIOD: usize = 160;
     const AHEAD: f64 = 0.010;
+    const FAR: f64 = 0.015;
 
     /// What an hour looked like.
     #[derive(Debug)]
@@ -103,7 +137,7 @@ mod tests {
     /// blocks of `block` samples; the thread is late by up to `late` seconds, differently at every beat. Counts samples
     /// only, as the resampler's step makes them.
     fn card(ppm: f64, block: usize, late: f64, seconds: usize) -> Hour {
-        let mut drift = Drift::new(AHEAD - 0.002, AHEAD + 0.005);
+        let mut drift = Drift::new(AHEAD - 0.002, AHEAD + 0.005, FAR);
         let (mut hour, mut chance) =
             (Hour { lowest: 1.0, highest: 0.0, underruns: 0, overruns: 0, correction: 0.0 }, 1_u32);
         // Playback starts with a period behind what lies ahead.
@@ -123,8 +157,10 @@ mod tests {
             if now - looked > 0.08 {
                 // What waits in capture because the thread was late is not missing in playback.
                 let level = (written - seen) / RATE + lateness;
-                if let Some(new) = drift.look(level, now - looked) {
-                    correction = new;
+                match drift.look(level, now - looked) {
+                    Some(Verdict::Correct(new)) => correction = new,
+                    Some(Verdict::LeaveOut(_)) => hour.overruns += 1,
+                    None => {}
                 }
                 looked = now;
             }
@@ -167,13 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn a_jam_of_a_quarter_second_is_worked_off_in_minutes_and_forgotten() {
-        let mut drift = Drift::new(AHEAD - 0.002, AHEAD + 0.005);
-        let mut level = 0.060;
-        let mut correction = 0.0;
+    fn a_little_too_much_is_worked_off_in_a_minute_and_forgotten() {
+        let mut drift = Drift::new(AHEAD - 0.002, AHEAD + 0.005, FAR);
+        let (mut level, mut correction) = (0.028, 0.0);
         for _ in 0..300 * 100 {
-            if let Some(new) = drift.look(level, 0.01) {
-                correction = new;
+            match drift.look(level, 0.01) {
+                Some(Verdict::Correct(new)) => correction = new,
+                Some(Verdict::LeaveOut(_)) => panic!("so little is not left out"),
+                None => {}
             }
             assert!(f64::abs(correction) <= MOST_PPM);
             level -= correction / 1e6 * 0.01;
@@ -184,11 +221,27 @@ mod tests {
     }
 
     #[test]
+    fn what_a_pause_has_piled_up_is_left_out_once_and_teaches_nothing() {
+        let mut drift = Drift::new(AHEAD - 0.002, AHEAD + 0.005, FAR);
+        let verdict = (0..200).find_map(|_| drift.look(0.060, 0.01));
+        let Some(Verdict::LeaveOut(seconds)) = verdict else { panic!("{verdict:?}") };
+        assert!((seconds - 0.045).abs() < 1e-9, "{seconds}");
+        for _ in 0..1_000 {
+            assert_eq!(drift.look(0.060 - seconds - 0.001, 0.01), None);
+        }
+        // A jam that passes within the window is nothing.
+        let levels = (0..200).map(|look| if look == 100 { 0.012 } else { 0.020 });
+        assert!(
+            levels.filter_map(|level| drift.look(level, 0.01)).all(|verdict| matches!(verdict, Verdict::Correct(_)))
+        );
+    }
+
+    #[test]
     fn a_tone_through_the_whole_loop_stays_a_tone() {
         use std::f64::consts::TAU;
         // Two minutes at 200 ppm: learning and settled. The samples that leave the resampler are a sine whose pitch moves
         // by less than what a musician hears; its second differences show every click.
-        let mut drift = Drift::new(AHEAD - 0.002, AHEAD + 0.005);
+        let mut drift = Drift::new(AHEAD - 0.002, AHEAD + 0.005, FAR);
         let mut resampler = Resampler::new(16_000, 16_000).unwrap();
         let (mut written, mut played, mut at, mut wrong) = (160.0_f64, 0.0_f64, 0_u64, 0_u32);
         let mut last = [0_i16; 2];
@@ -199,7 +252,7 @@ mod tests {
                 (at..at + 160).map(|n| ((TAU * 1_000.0 * n as f64 / RATE).sin() * 12_000.0).round() as i16).collect();
             at += 160;
             played += 160.0 * (1.0 - 200.0 / 1e6);
-            if let Some(ppm) = drift.look((written - played) / RATE, 0.01) {
+            if let Some(Verdict::Correct(ppm)) = drift.look((written - played) / RATE, 0.01) {
                 resampler.correct(ppm);
             }
             let mut output = [0; 170];
