@@ -129,3 +129,112 @@ impl Drop for PanelThread {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use offhook_hal::{Hook, PanelError};
+    use std::collections::VecDeque;
+    use std::task::Wake;
+    use std::time::Instant;
+
+    /// A panel that really sleeps in its wait, until it is woken.
+    struct Sleeper {
+        woken: Arc<Woken>,
+        wakes: mpsc::Receiver<()>,
+        shown: mpsc::Sender<(Lamp, Pattern)>,
+        says: VecDeque<Result<PanelEvent, PanelError>>,
+        reports: VecDeque<PanelReport>,
+    }
+
+    struct Woken(mpsc::SyncSender<()>);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.try_send(());
+        }
+    }
+
+    impl Panel for Sleeper {
+        fn wait(&mut self, timeout: Duration) -> Result<Option<PanelEvent>, PanelError> {
+            if let Some(says) = self.says.pop_front() {
+                return says.map(Some);
+            }
+            if self.reports.is_empty() {
+                let _ = self.wakes.recv_timeout(timeout);
+            }
+            Ok(None)
+        }
+        fn waker(&self) -> Waker {
+            Waker::from(Arc::clone(&self.woken))
+        }
+        fn report(&mut self) -> Option<PanelReport> {
+            self.reports.pop_front()
+        }
+        fn indicate(&mut self, lamp: Lamp, pattern: Pattern) -> Result<(), PanelError> {
+            let _ = self.shown.send((lamp, pattern));
+            Ok(())
+        }
+        fn bell(&mut self, _: bool) -> Result<(), PanelError> {
+            Ok(())
+        }
+        fn lamps(&self) -> Vec<Lamp> {
+            vec![Lamp::Mute]
+        }
+    }
+
+    type Shown = mpsc::Receiver<(Lamp, Pattern)>;
+
+    fn sleeper() -> (Sleeper, Shown) {
+        let (sender, wakes) = mpsc::sync_channel(1);
+        let (shown, seen) = mpsc::channel();
+        let woken = Arc::new(Woken(sender));
+        (Sleeper { woken, wakes, shown, says: VecDeque::new(), reports: VecDeque::new() }, seen)
+    }
+
+    fn run(panel: Sleeper) -> (PanelThread, mpsc::Receiver<PanelEvent>) {
+        let (events, happened) = mpsc::channel();
+        let event = move |event| {
+            let _ = events.send(event);
+        };
+        (PanelThread::run(panel, false, PanelSigns::default(), event).unwrap(), happened)
+    }
+
+    #[test]
+    fn an_order_wakes_the_sleeping_thread_and_so_does_its_end() {
+        let (panel, seen) = sleeper();
+        let (thread, _) = run(panel);
+        std::thread::sleep(Duration::from_millis(50));
+        let began = Instant::now();
+        thread.send(ToPanel::Indicate(Lamp::Mute, Pattern::Slow));
+        assert_eq!(seen.recv_timeout(BEAT), Ok((Lamp::Mute, Pattern::Slow)));
+        drop(thread);
+        assert!(began.elapsed() < BEAT / 2, "it waited for its time to pass");
+    }
+
+    #[test]
+    fn what_happens_is_passed_on_and_what_is_missing_counted() {
+        let (mut panel, _seen) = sleeper();
+        panel.says.push_back(Ok(PanelEvent::Hook(Hook::Off)));
+        let lost = |name: &str| PanelReport::Lost(name.into(), String::new());
+        panel.reports = [lost("a"), lost("b"), PanelReport::Unplugged("c".into(), String::new())].into();
+        panel.reports.push_back(PanelReport::Found("a".into()));
+        let (thread, happened) = run(panel);
+        assert_eq!(happened.recv_timeout(BEAT), Ok(PanelEvent::Hook(Hook::Off)));
+        let signs = thread.signs.clone();
+        drop(thread);
+        assert_eq!(signs.missing.load(Ordering::Relaxed), 1);
+        assert!(signs.beats.load(Ordering::Relaxed) >= 1);
+    }
+
+    #[test]
+    fn a_panel_that_fails_counts_as_missing_and_its_thread_ends() {
+        let (mut panel, _seen) = sleeper();
+        panel.says.push_back(Err(PanelError::Gone));
+        let (mut thread, _) = run(panel);
+        thread.thread.take().unwrap().join().unwrap();
+        assert_eq!(thread.signs.missing.load(Ordering::Relaxed), 1);
+        thread.send(ToPanel::Bell(true));
+    }
+}

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use offhook_hal::PanelError;
-use rppal::gpio::{Gpio, InputPin, IoPin, Mode, OutputPin, Bias, Trigger};
+use rppal::gpio::{Bias, Gpio, InputPin, IoPin, Mode, OutputPin, Trigger};
 
 use super::bank::{Bank, Lost, Moved, Plan};
 use super::waker::WakeUp;
