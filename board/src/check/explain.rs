@@ -50,10 +50,11 @@ fn pin_name(expander: &ExpanderWiring, pin: u8) -> String {
 }
 
 fn panel(wiring: &LinesWiring, lines: &mut Vec<String>) {
-    for expander in &wiring.expanders {
+    for (index, expander) in wiring.expanders.iter().enumerate() {
         let heard = match expander.interrupt {
             Some(line) => format!("tells of changes on line {line}"),
-            None => "is polled".into(),
+            None if reads(wiring, index) => "is polled".into(),
+            None => "only driven".into(),
         };
         lines.push(format!(
             "expander {}: {} at {:#04x} on {}, {heard}",
@@ -112,6 +113,20 @@ fn panel(wiring: &LinesWiring, lines: &mut Vec<String>) {
     if let Some(bell) = wiring.bell {
         lines.push(format!("bell: {}, rings while high", place(wiring, bell)));
     }
+}
+
+/// Does anything hang on the expander that is read?
+fn reads(wiring: &LinesWiring, expander: usize) -> bool {
+    let here = |pin: &Pin| matches!(pin, Pin::Expander { expander: of, .. } if *of == expander);
+    let jack = wiring.jack.iter().filter_map(|jack| match jack {
+        JackWiring::Pin { pin, .. } => Some(*pin),
+        JackWiring::Control(_) => None,
+    });
+    let dial = wiring.rotary.iter().flat_map(|dial| std::iter::once(dial.pulse).chain(dial.off_normal));
+    let columns = wiring.matrix.iter().flat_map(|matrix| matrix.columns.iter().copied());
+    let keys = wiring.keys.iter().map(|(_, pin)| *pin);
+    let hook = wiring.hook.iter().map(|hook| hook.pin);
+    jack.chain(dial).chain(columns).chain(keys).chain(hook).any(|pin| here(&pin))
 }
 
 fn keypad(wiring: &LinesWiring, matrix: &MatrixWiring, lines: &mut Vec<String>) {

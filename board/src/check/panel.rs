@@ -135,7 +135,7 @@ fn input_devices(wiring: &LinesWiring, machine: &Machine, found: &mut Findings) 
             None => {
                 absent = true;
                 let known = machine.input_devices.iter().map(|device| &device.name);
-                let remedy = format!("plug it in, or write the name of one of {}", list(known, "none"));
+                let remedy = format!("plug it in, or correct the name; this machine has {}", list(known, "none"));
                 found.warning(place, format!("there is no input device `{name}`"), remedy);
             }
         }
@@ -218,8 +218,7 @@ fn jack(control: &str, board: &Board, machine: &Machine, found: &mut Findings) {
         return;
     };
     if !card.jacks.iter().any(|jack| jack == control) {
-        let remedy =
-            format!("use one of {}, or a pin", list(&card.jacks, "none (`amixer -c` … `contents` lists controls)"));
+        let remedy = format!("correct the name, or use a pin; it has {}", list(&card.jacks, "none"));
         found.warning(place, format!("card {} has no control `{control}`", card.id), remedy);
     }
 }

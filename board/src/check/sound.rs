@@ -37,7 +37,7 @@ fn pcm(
     {
         let known = machine.sound_cards.iter().map(|card| &card.id);
         let remedy =
-            format!("plug it in or load its driver, or use one of {}", list(known, "none: `aplay -l` is empty"));
+            format!("plug it in or load its driver, or name another; this machine has {}", list(known, "none"));
         found.add(severity, place, format!("there is no sound card `{card}`"), remedy);
         return;
     }
@@ -85,7 +85,7 @@ fn mixer(audio: &AudioWiring, machine: &Machine, found: &mut Findings) {
         }
         said.push(&setting.control);
         let place = format!("[audio.mixer.{}] {}", setting.route, setting.control);
-        let remedy = format!("use one of {}", list(&card.mixer, "none: remove [audio.mixer]"));
+        let remedy = format!("it has {}; correct the name or remove it", list(&card.mixer, "none"));
         found.error(place, format!("card {} has no control `{}`", card.id, setting.control), remedy);
     }
 }

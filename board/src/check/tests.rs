@@ -270,6 +270,7 @@ fn an_explanation_names_every_pin_and_every_part() {
         "lamp message: pin 12 (GPB4) of expander lamps, lit while low",
         "  row 1: line 5 of pinctrl-bcm2711: 1 2 3",
         "expander keys: mcp23017 at 0x20 on /dev/i2c-1, tells of changes on line 10",
+        "expander lamps: mcp23017 at 0x21 on /dev/i2c-1, only driven",
     ] {
         assert!(lines.iter().any(|known| known == line), "{line} is not in {lines:#?}");
     }
