@@ -126,7 +126,7 @@ pub(crate) fn processor(case: &Case) -> Outcome {
 /// Without any sound server: both speak from a file and listen into nothing.
 pub(crate) fn processor_on_a_file(case: &Case) -> Outcome {
     let input = case.path("speech.wav");
-    write_noise(&input)?;
+    write_noise(&input, 8_000)?;
     let mut subject = Subject::start(case, "cpu-file", Sound::From(&input))?;
     wait::pass(500);
     let ours = of_offhook(&mut subject, None)?;
@@ -139,11 +139,11 @@ pub(crate) fn processor_on_a_file(case: &Case) -> Outcome {
     Ok(())
 }
 
-/// A minute of sound that is never the same, at 8 kHz.
-pub(crate) fn write_noise(path: &Path) -> Outcome {
+/// A minute of sound that is never the same, at this rate [Hz].
+pub(crate) fn write_noise(path: &Path, sample_rate: u32) -> Outcome {
     let text = |error: hound::Error| format!("{}: {error}", path.display());
     let sample_format = hound::SampleFormat::Int;
-    let spec = hound::WavSpec { channels: 1, sample_rate: 8_000, bits_per_sample: 16, sample_format };
+    let spec = hound::WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format };
     let mut file = hound::WavWriter::create(path, spec).map_err(text)?;
     let mut seed = 1_u32;
     for _ in 0..60 * spec.sample_rate {

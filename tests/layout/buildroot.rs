@@ -139,7 +139,10 @@ fn what_the_image_of_debian_parts_holds_is_built_here_too() {
             let (_, option) = found.unwrap_or_else(|| {
                 panic!("image/packages/{list} has {package}: which option of Buildroot is it? Name it in PACKAGES here")
             });
-            assert!(options.get(*option).is_some_and(|value| value != "n"), "{package}: the configurations lack {option}");
+            assert!(
+                options.get(*option).is_some_and(|value| value != "n"),
+                "{package}: the configurations lack {option}"
+            );
             seen.insert(package.to_owned());
         }
     }
