@@ -67,8 +67,7 @@ mod tests {
 
     #[test]
     fn only_what_the_phone_cannot_be_used_without_is_missing() {
-        let (error, warning, note) =
-            (finding(Severity::Error), finding(Severity::Warning), finding(Severity::Note));
+        let (error, warning, note) = (finding(Severity::Error), finding(Severity::Warning), finding(Severity::Note));
         assert!(is_complete(&[warning.clone(), note.clone()]) && !is_complete(&[note.clone(), error.clone()]));
         let text = text(&["hook: line 17".into()], &["16000 Hz".into()], &[error, warning, note]);
         assert!(text.starts_with("hook: line 17\nsound: 16000 Hz\n\nmissing: [panel] chip: no such chip: load it\n"));

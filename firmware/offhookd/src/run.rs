@@ -294,7 +294,10 @@ impl Daemon {
     fn look(&mut self, vitals: Option<&mut Vitals>) {
         if let Some(vitals) = vitals {
             let screen = self.screen.as_ref().is_none_or(ScreenThread::runs);
-            vitals.look(&Seen { phone: &self.phone, store: &self.store, audio: self.audio, screen });
+            if vitals.look(&Seen { phone: &self.phone, store: &self.store, audio: self.audio, screen }) {
+                tracing::info!("there is a network");
+                self.handle(Input::NetworkUp);
+            }
         }
     }
 

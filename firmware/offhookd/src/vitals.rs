@@ -24,6 +24,8 @@ pub(crate) struct Vitals {
     panel: Option<PanelSigns>,
     interval: tokio::time::Interval,
     stuck: Option<Part>,
+    /// as of the look before
+    network: Option<bool>,
 }
 
 /// What the main loop knows at the moment of a look.
@@ -50,6 +52,7 @@ impl Vitals {
             panel,
             interval,
             stuck: None,
+            network: None,
         }
     }
 
@@ -57,7 +60,8 @@ impl Vitals {
         self.interval.tick().await;
     }
 
-    pub(crate) fn look(&mut self, seen: &Seen<'_>) {
+    /// `true`: there is a network and was none before.
+    pub(crate) fn look(&mut self, seen: &Seen<'_>) -> bool {
         let Self { watchdog, panel, .. } = self;
         let calls = seen.phone.census().calls > 0;
         watchdog.look(Instant::now(), |part| match part {
@@ -90,6 +94,7 @@ impl Vitals {
             Some(_) => {}
         }
         self.stuck = stuck;
+        self.network.replace(facts.network) == Some(false) && facts.network
     }
 }
 

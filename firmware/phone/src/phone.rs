@@ -100,6 +100,8 @@ pub enum Input<'a> {
         available: bool,
         text: String,
     },
+    /// There is a network again, or for the first time: what failed for want of it is tried at once.
+    NetworkUp,
     /// the answer to `Output::Probe`
     Probed(Probed),
     Timeout,
@@ -291,6 +293,7 @@ impl Phone {
                 let level = if available { Level::Event } else { Level::Warning };
                 self.notice(now, level, text);
             }
+            Input::NetworkUp => self.network_up(now),
             Input::Probed(answer) => self.probed(now, answer),
             Input::Timeout => self.due(now),
             Input::Stop => self.stop(now),

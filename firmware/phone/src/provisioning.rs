@@ -176,6 +176,19 @@ impl Phone {
         }
     }
 
+    /// Retries have grown slow without a network. Accounts that are registered may have another address now.
+    pub(crate) fn network_up(&mut self, now: Now) {
+        let waiting = |(number, report): (&u32, &ProvisioningView)| (report.ok != Some(true)).then_some(*number);
+        let fetches: Vec<u32> = self.fetches.reports.iter().filter_map(waiting).collect();
+        for number in fetches {
+            self.provision(now, number, provisioner::Input::FetchNow);
+        }
+        let lines: Vec<u32> = self.lines.iter().filter(|line| line.registers()).map(|line| line.number).collect();
+        for number in lines {
+            self.register(now, number);
+        }
+    }
+
     /// Accounts whose settings come from somewhere.
     pub(crate) fn fetched_accounts(&self) -> Vec<u32> {
         let has_url = |number: &u32| {

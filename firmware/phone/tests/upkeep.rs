@@ -4,11 +4,11 @@
 
 mod support;
 
-use offhook_phone::account::provisioner::FetchResponse;
+use offhook_phone::account::provisioner::{FetchError, FetchResponse};
 use offhook_phone::hal::audio::loop_test::{LoopHeard, LoopResult};
 use offhook_phone::hal::{Key, Lamp, Pattern};
 use offhook_phone::self_test::{Step, Verdict};
-use offhook_phone::{Command, Input, NetworkFacts, PhoneConfig, Probe, Probed, Refusal, SelfTestOrder};
+use offhook_phone::{AccountState, Command, Input, NetworkFacts, PhoneConfig, Probe, Probed, Refusal, SelfTestOrder};
 use std::net::IpAddr;
 use std::time::Duration;
 use support::{Office, account, config, sdp};
@@ -96,6 +96,38 @@ fn a_phone_that_nobody_tells_the_date_tries_in_the_end() {
     assert_eq!(office.fetches.len(), 1);
     office.seconds(60);
     assert!(office.fetches.len() <= 3, "not again and again: {:?}", office.fetches);
+}
+
+// ---- the network
+
+#[test]
+fn what_failed_for_want_of_a_network_is_tried_again_as_soon_as_there_is_one() {
+    let mut office = Office::unstarted(config(""));
+    office.register_status = 0;
+    office.input(Input::Start);
+    office.seconds(100);
+    assert!(office.view().accounts[0].state != AccountState::Registered);
+    office.register_status = 200;
+    office.input(Input::NetworkUp);
+    office.seconds(1);
+    assert_eq!(office.view().accounts[0].state, AccountState::Registered);
+
+    let mut office = Office::with(provisioned("http://pbx.example/a"));
+    for _ in 0..5 {
+        let (id, _) = office.fetches.pop().unwrap();
+        let error = FetchError::NoConnection("no route".into());
+        office.input(Input::Fetched { id, result: Err(error) });
+        let mut waited = 0;
+        while office.fetches.is_empty() && waited < 200 {
+            office.seconds(1);
+            waited += 1;
+        }
+    }
+    let (id, _) = office.fetches.pop().unwrap();
+    office.input(Input::Fetched { id, result: Err(FetchError::TimedOut) });
+    assert!(office.fetches.is_empty(), "the next try is a long time away");
+    office.input(Input::NetworkUp);
+    assert_eq!(office.fetches.len(), 1);
 }
 
 // ---- factory reset

@@ -5,6 +5,7 @@ mod daemons;
 mod life;
 mod load;
 mod registering;
+mod service;
 mod talking;
 
 use crate::case::{Case, Outcome, Tool};
@@ -12,10 +13,18 @@ use crate::{Entry, account};
 use std::time::Duration;
 
 pub(crate) fn all() -> Vec<Entry> {
-    [daemons::cases(), life::cases(), control::cases(), registering::cases(), talking::cases(), load::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        daemons::cases(),
+        life::cases(),
+        service::cases(),
+        control::cases(),
+        registering::cases(),
+        talking::cases(),
+        load::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// A case that may run beside others.
