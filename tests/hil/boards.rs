@@ -16,7 +16,7 @@ use crate::env::Env;
 use crate::hand::Hand;
 use crate::machine::Machine;
 use crate::network::BOARD;
-use crate::{process, qemu, uml, wait};
+use crate::{metal, process, qemu, uml, wait};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -33,9 +33,12 @@ pub(crate) enum Kind {
     Uml,
     /// arm64 under QEMU, from reset through U-Boot.
     QemuVirt,
+    /// A phone on somebody's desk.
+    Metal,
 }
 
 impl Kind {
+    /// The boards that are emulated.
     pub(crate) const ALL: [Self; 2] = [Self::Uml, Self::QemuVirt];
 
     /// The folder under `board/` and under `target/image/`.
@@ -43,6 +46,7 @@ impl Kind {
         match self {
             Self::Uml => "uml",
             Self::QemuVirt => "qemu-virt",
+            Self::Metal => "metal",
         }
     }
 
@@ -57,17 +61,19 @@ impl Kind {
         match self {
             Self::Uml => 60,
             Self::QemuVirt => 180,
+            Self::Metal => 120,
         }
     }
 }
 
-/// One emulated board with a disk of its own.
+/// One board: emulated, with a disk of its own, or the phone of metal.
 #[derive(Debug)]
 pub(crate) struct Board {
     pub(crate) kind: Kind,
     name: String,
     folder: PathBuf,
-    disk: Disk,
+    /// None on metal.
+    disk: Option<Disk>,
     machine: Option<Machine>,
     /// Starts before the power was cut last.
     earlier: usize,
@@ -83,7 +89,11 @@ impl Board {
     pub(crate) fn with_image(case: &Case, kind: Kind, name: &str, image: &Path) -> Outcome<Self> {
         let folder = case.path(format!("{name}-{}", kind.name()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let disk = Disk::copy(image, folder.join("disk.img"))?;
+        let disk = match kind {
+            Kind::Metal if image != kind.image().join("disk.img") => return Err(metal::cannot("it has one card")),
+            Kind::Metal => None,
+            _ => Some(Disk::copy(image, folder.join("disk.img"))?),
+        };
         Ok(Self { kind, name: name.to_owned(), folder, disk, machine: None, earlier: 0 })
     }
 
@@ -96,17 +106,22 @@ impl Board {
 
     /// Copies a file there, such as `update.raucb`.
     pub(crate) fn owner_copy(&self, name: &str, from: &Path) -> Outcome {
-        self.without_power()?;
-        self.disk.put("boot", &format!("offhook/{name}"), from)
+        if let Some(phone) = metal::phone() {
+            let contents = std::fs::read(from).map_err(|error| format!("{}: {error}", from.display()))?;
+            return phone.owner_file(name, &contents);
+        }
+        self.disk()?.put("boot", &format!("offhook/{name}"), from)
     }
 
-    /// Switches it on.
+    /// Switches it on; the phone of metal is restarted.
     pub(crate) fn power_on(&mut self, case: &Case) -> Outcome {
-        self.without_power()?;
-        let (kind, disk, folder) = (self.kind, self.disk.clone(), self.folder.clone());
+        if let Some(phone) = metal::phone() {
+            return phone.restart();
+        }
+        let (kind, disk, folder) = (self.kind, self.disk()?.clone(), self.folder.clone());
         let start = move || match kind {
             Kind::Uml => uml::command(&folder, &disk),
-            Kind::QemuVirt => qemu::command(&kind.image(), &disk),
+            Kind::QemuVirt | Kind::Metal => qemu::command(&kind.image(), &disk),
         };
         self.machine = Some(Machine::on(case, &self.name, Box::new(start)));
         Ok(())
@@ -114,6 +129,10 @@ impl Board {
 
     /// Cuts the power: what was written to the disk stays, everything else is gone.
     pub(crate) fn cut_power(&mut self) {
+        if self.kind == Kind::Metal {
+            // It ends the case, as an error would.
+            std::panic::resume_unwind(Box::new(metal::cannot("nobody is there to cut its power")));
+        }
         if let Some(mut machine) = self.machine.take() {
             machine.cut();
             self.earlier += machine.starts();
@@ -135,6 +154,9 @@ impl Board {
 
     /// Waits until the hand in the board answers.
     pub(crate) fn wait_for_hand(&self) -> Outcome<Hand> {
+        if self.kind == Kind::Metal {
+            return Hand::connect(self.address());
+        }
         let machine = self.machine.as_ref().ok_or("the board has no power")?;
         let log = self.serial_path();
         wait::until(
@@ -162,7 +184,7 @@ impl Board {
 
     /// Where the hand listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((BOARD, HAND_PORT))
+        metal::phone().map_or_else(|| SocketAddr::from((BOARD, HAND_PORT)), |phone| phone.hand)
     }
 
     /// How often it has come out of reset since it was made.
@@ -172,6 +194,7 @@ impl Board {
             None => 0,
         };
         Ok(match self.kind {
+            Kind::Metal => return Err(metal::cannot("its starts are not counted")),
             Kind::Uml => self.earlier + now,
             // QEMU goes on through a reset; U-Boot says when it begins.
             Kind::QemuVirt => self.serial_log().matches("\nU-Boot 20").count(),
@@ -189,24 +212,22 @@ impl Board {
 
     /// The slots' state on the disk. With the power on this is what was written last.
     pub(crate) fn env(&self) -> Outcome<Env> {
-        Env::read(&self.disk)
+        Env::read(self.any_disk()?)
     }
 
     pub(crate) fn set_env(&self, env: &Env) -> Outcome {
-        self.without_power()?;
-        env.write(&self.disk)
+        env.write(self.disk()?)
     }
 
     /// For what is not foreseen here; only without power.
     pub(crate) fn disk(&self) -> Outcome<&Disk> {
-        self.without_power()?;
-        Ok(&self.disk)
-    }
-
-    fn without_power(&self) -> Outcome {
         match &self.machine {
             Some(machine) if machine.is_on()? => Err("the board's disk is changed only while it has no power".into()),
-            _ => Ok(()),
+            _ => self.any_disk(),
         }
+    }
+
+    fn any_disk(&self) -> Outcome<&Disk> {
+        self.disk.as_ref().ok_or_else(|| metal::cannot("its card cannot be read from here"))
     }
 }

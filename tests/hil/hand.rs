@@ -51,7 +51,11 @@ impl Hand {
         if answer["ok"] == true {
             return Ok(answer);
         }
-        Err(format!("{request}: {}", answer["error"].as_str().unwrap_or(&line)))
+        let why = answer["error"].as_str().unwrap_or(&line);
+        if why.contains("back_end is lines") {
+            return Err(crate::metal::cannot(&format!("its hand is not in it ({request})")));
+        }
+        Err(format!("{request}: {why}"))
     }
 
     /// The board's clock now [ns].

@@ -1,7 +1,8 @@
 //! Hardware in the loop: whole boards, booted from the image that is flashed, with the rig as hand, ear, network and PBX.
 //!
 //! `hil [--board uml|qemu-virt] [filter]...` runs the cases whose names contain a filter; `--list` names them, `--images <folder>`
-//! says where `image/build` put its work (default `target/image`). A case's name begins with its board: `uml/boots`. Each
+//! says where `image/build` put its work (default `target/image`).
+//! `hil --target <ssh host> --hand <host>` runs them with a phone of metal, moved by the hand on that host. A case's name begins with its board: `uml/boots`. Each
 //! has its own folder, its own network and a time limit; the folder of a failed case is kept, with the serial line and every
 //! log in it. A case whose software or image is absent is skipped by name, never passed. `tests/hil/run` builds what is needed.
 // A harness speaks to a person who reads a failure: it may panic.
@@ -49,6 +50,7 @@ mod disk;
 mod env;
 mod hand;
 mod machine;
+mod metal;
 mod network;
 mod ntp;
 mod qemu;
@@ -89,6 +91,9 @@ struct Run<'a> {
 
 struct Options {
     boards: Vec<Kind>,
+    /// The phone of metal and the host of its hand.
+    target: Option<String>,
+    hand: Option<String>,
     list: bool,
     filters: Vec<String>,
 }
@@ -112,7 +117,12 @@ fn main() -> ExitCode {
         runs.iter().for_each(|run| say(&run.name));
         return ExitCode::SUCCESS;
     }
-    if let Err(why) = privileges(&args) {
+    let ready = match (&options.target, &options.hand) {
+        (Some(target), Some(hand)) => metal::choose(target, hand),
+        (None, None) => privileges(&args),
+        _ => Err("--target and --hand belong together".to_owned()),
+    };
+    if let Err(why) = ready {
         eprintln!("hil: {why}");
         return ExitCode::from(2);
     }
@@ -139,7 +149,8 @@ fn main() -> ExitCode {
 }
 
 fn parse(args: &[String]) -> Outcome<Options> {
-    let mut options = Options { boards: Kind::ALL.to_vec(), list: false, filters: Vec::new() };
+    let mut options =
+        Options { boards: Kind::ALL.to_vec(), target: None, hand: None, list: false, filters: Vec::new() };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
@@ -151,11 +162,18 @@ fn parse(args: &[String]) -> Outcome<Options> {
                 let names = Kind::ALL.map(Kind::name).join(", ");
                 options.boards = vec![kind.ok_or_else(|| format!("--board {name}? there are {names}"))?];
             }
+            "--target" => {
+                options.target = Some(value()?.clone());
+                options.boards = vec![Kind::Metal];
+            }
+            "--hand" => options.hand = Some(value()?.clone()),
             "--images" => {
                 let folder = PathBuf::from(value()?);
                 let _ = boards::IMAGES.set(folder);
             }
-            _ if arg.starts_with('-') => return Err(format!("{arg}? there are --list, --board, --images")),
+            _ if arg.starts_with('-') => {
+                return Err(format!("{arg}? there are --list, --board, --images, --target, --hand"));
+            }
             filter => options.filters.push(filter.to_owned()),
         }
     }
@@ -164,7 +182,9 @@ fn parse(args: &[String]) -> Outcome<Options> {
 
 fn runs<'a>(all: &'a [Entry], options: &Options) -> Vec<Run<'a>> {
     let each = options.boards.iter().flat_map(|&kind| {
-        let on = all.iter().filter(move |entry| entry.boards.contains(&kind));
+        // Metal takes what the board takes that has everything a board of metal has.
+        let like = if kind == Kind::Metal { Kind::QemuVirt } else { kind };
+        let on = all.iter().filter(move |entry| entry.boards.contains(&like));
         on.map(move |entry| Run { entry, kind, name: format!("{}/{}", kind.name(), entry.name) })
     });
     let filters = &options.filters;
@@ -195,7 +215,7 @@ fn report(run: &Run) -> usize {
     let (entry, kind, name) = (run.entry, run.kind, &run.name);
     let begin = Instant::now();
     let image = kind.image().join("disk.img");
-    let verdict = if image.is_file() {
+    let verdict = if kind == Kind::Metal || image.is_file() {
         let limit = if kind == Kind::QemuVirt { entry.limit * 3 } else { entry.limit };
         let on_board = entry.run;
         case::run(&name.replace('/', "-"), move |case| on_board(case, kind), entry.needs, limit)

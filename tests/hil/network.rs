@@ -1,4 +1,4 @@
-//! The network of one board: a namespace with a bridge that is the rig, 10.0.2.2, and a tap device that is the board's
+//! The network of one emulated board: a namespace with a bridge that is the rig, 10.0.2.2, and a tap device that is the board's
 //! cable. Every case, and every board of a case that runs several at once, has its own, so addresses never differ.
 //!
 //! A namespace belongs to a thread and is passed on to the threads and processes that it starts. `Network::start` moves the
@@ -7,21 +7,26 @@
 use crate::case::Outcome;
 use crate::dhcp::{self, Pool};
 use crate::disk::output;
-use crate::ntp;
+use crate::{metal, ntp};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// The rig: PBX, peers, provisioning, time.
-pub(crate) const RIG: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+/// The rig in an emulated board's network.
+const RIG: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 pub(crate) const BOARD: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 /// The board's hardware address, locally administered.
 pub(crate) const MAC: &str = "52:54:00:0f:f0:01";
 /// The board's cable: what an emulator opens.
 pub(crate) const TAP: &str = "tap0";
+
+/// The rig's own address, as the board sees it: PBX, peers, provisioning, time.
+pub(crate) fn rig() -> IpAddr {
+    metal::phone().map_or(RIG.into(), |phone| phone.rig)
+}
 
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -30,7 +35,13 @@ pub(crate) struct Network {
 
 impl Network {
     /// A network of its own for the calling thread and whatever it starts from now on.
+    ///
+    /// A phone of metal has a network already.
     pub(crate) fn start() -> Outcome<Self> {
+        let go_on = Arc::new(AtomicBool::new(true));
+        if metal::phone().is_some() {
+            return Ok(Self { go_on });
+        }
         own_namespace()?;
         let address = format!("{RIG}/24");
         let commands: [&[&str]; 7] = [
@@ -46,7 +57,6 @@ impl Network {
         for arguments in commands {
             ip(arguments)?;
         }
-        let go_on = Arc::new(AtomicBool::new(true));
         let pool = Pool {
             server: RIG,
             board: BOARD,
@@ -65,6 +75,9 @@ impl Network {
 
     /// Pulls the cable: nothing arrives on either side, and nobody is told.
     pub(crate) fn unplug(&self) -> Outcome {
+        if metal::phone().is_some() {
+            return Err(metal::cannot("nobody is there to pull its cable"));
+        }
         ip(&["link", "set", TAP, "down"])
     }
 

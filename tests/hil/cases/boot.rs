@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Entry> {
 
 fn boots_and_registers(case: &Case, kind: Kind) -> Outcome {
     let _network = Network::start()?;
-    let pbx = pbxd::start_on(case, network::RIG.into(), 5060)?;
+    let pbx = pbxd::start_on(case, network::rig(), 5060)?;
     let mut board = Board::new(case, kind, "board")?;
     board.owner_file("provision", pbx.url("100")?)?;
     let power = Instant::now();

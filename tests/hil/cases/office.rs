@@ -46,7 +46,7 @@ impl Office {
     /// As `open`, after `prepare` has done something to the board without power.
     pub(super) fn open_with(case: &Case, kind: Kind, prepare: impl FnOnce(&Board, &Pbxd) -> Outcome) -> Outcome<Self> {
         let network = Network::start()?;
-        let pbx = pbxd::start_on(case, network::RIG.into(), SIP)?;
+        let pbx = pbxd::start_on(case, network::rig(), SIP)?;
         let mut board = Board::new(case, kind, "board")?;
         board.owner_file("provision", pbx.url("100")?)?;
         prepare(&board, &pbx)?;

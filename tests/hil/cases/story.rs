@@ -144,7 +144,7 @@ fn real_peer(case: &Case, kind: Kind) -> Outcome {
     let mut office = Office::open(case, kind)?;
     let password = office.pbx.password("101")?;
     let domain = office.pbx.sip.ip().to_string();
-    let place = Place { registrar: office.pbx.sip, domain: &domain, password: &password, ip: network::RIG.into() };
+    let place = Place { registrar: office.pbx.sip, domain: &domain, password: &password, ip: network::rig() };
     let mut baresip = baresip::start_at(case, &place, "101", SONG, "PCMA", "udp")?;
     office.hand.speak(WHISTLE)?;
     for board_calls in [true, false] {
