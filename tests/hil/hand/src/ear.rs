@@ -76,10 +76,7 @@ impl Ear {
                 (clock, frames) = (SampleClock::new(RATE), 0);
                 self.lock().trouble = None;
             }
-            if !pcm.wait(Some(1000))? {
-                continue;
-            }
-            let read = match io.readi(&mut buffer) {
+            let read = match pcm.wait(Some(1000)).and_then(|_| io.readi(&mut buffer)) {
                 Ok(read) => read,
                 Err(error) if error.errno() == libc::EAGAIN => continue,
                 Err(error) if error.errno() == libc::EPIPE && card::recover(pcm) => {

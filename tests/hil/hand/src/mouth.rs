@@ -4,12 +4,13 @@ use crate::card::{self, PERIOD, RATE};
 use crate::clock;
 use crate::request::Outcome;
 use crate::signal;
+use alsa::pcm::IO;
 use alsa::{Direction, PCM};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// Pieces in the card's buffer: a tone begins at most so many times 10 ms after it was asked for.
-const PERIODS: usize = 8;
+const PERIODS: usize = 24;
 /// After so many silent pieces the card is closed.
 const QUIET: u32 = 300;
 const AGAIN: Duration = Duration::from_millis(100);
@@ -80,9 +81,9 @@ fn play(pcm: &PCM, first: (Sound, Sender<Answer>), orders: &Receiver<(Sound, Sen
     let mut pending = Some(answer);
     let (mut phase, mut quiet) = (0_u64, 0);
     let mut buffer = [0_i16; PERIOD];
+    let Ok(io) = pcm.io_i16() else { return Some(sound) };
     // Half a buffer of silence, so that the device runs before anything counts.
-    let begun = start(pcm);
-    if begun.is_err() {
+    if start(pcm, &io).is_err() {
         return Some(sound);
     }
     loop {
@@ -95,7 +96,7 @@ fn play(pcm: &PCM, first: (Sound, Sender<Answer>), orders: &Receiver<(Sound, Sen
             return None;
         }
         fill(&mut buffer, &mut sound, &mut phase);
-        let at = match write(pcm, &buffer) {
+        let at = match write(pcm, &io, &buffer) {
             Ok(at) => at,
             Err(_) => return Some(sound),
         };
@@ -105,8 +106,7 @@ fn play(pcm: &PCM, first: (Sound, Sender<Answer>), orders: &Receiver<(Sound, Sen
     }
 }
 
-fn start(pcm: &PCM) -> alsa::Result<()> {
-    let io = pcm.io_i16()?;
+fn start(pcm: &PCM, io: &IO<'_, i16>) -> alsa::Result<()> {
     for _ in 0..PERIODS / 2 {
         io.writei(&[0; PERIOD])?;
     }
@@ -114,19 +114,21 @@ fn start(pcm: &PCM) -> alsa::Result<()> {
 }
 
 /// Writes a piece; when its first sample will be played [ns].
-fn write(pcm: &PCM, piece: &[i16]) -> alsa::Result<i64> {
-    let io = pcm.io_i16()?;
+fn write(pcm: &PCM, io: &IO<'_, i16>, piece: &[i16]) -> alsa::Result<i64> {
     let mut at = None;
     let mut from = 0;
     while let Some(rest) = piece.get(from..).filter(|rest| !rest.is_empty()) {
-        pcm.wait(Some(1000))?;
-        let (now, waiting) = card::position(pcm)?;
-        at.get_or_insert(now + waiting.max(0) * 1_000_000_000 / i64::from(RATE));
-        match io.writei(rest) {
+        let written = pcm.wait(Some(1000)).and_then(|_| {
+            let (now, waiting) = card::position(pcm)?;
+            at.get_or_insert(now + waiting.max(0) * 1_000_000_000 / i64::from(RATE));
+            io.writei(rest)
+        });
+        match written {
             Ok(written) => from += written,
             Err(error) if error.errno() == libc::EAGAIN => {}
+            // It ran dry: this hand was held up.
             Err(error) if error.errno() == libc::EPIPE && card::recover(pcm) => {
-                start(pcm)?;
+                start(pcm, io)?;
                 at = None;
             }
             Err(error) => return Err(error),
