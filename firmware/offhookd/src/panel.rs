@@ -113,7 +113,7 @@ fn tell(report: &PanelReport, missing: &AtomicUsize) {
         }
         PanelReport::Stuck(_) | PanelReport::Dial(_) => tracing::warn!("panel: {report}"),
         PanelReport::Freed(_) | PanelReport::Plugged(_) | PanelReport::Unplugged(..) => {
-            tracing::info!("panel: {report}")
+            tracing::info!("panel: {report}");
         }
     }
 }

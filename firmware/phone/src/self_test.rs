@@ -336,7 +336,7 @@ impl SelfTest {
                 }
             }
             Some(Step::Lamps) if key == Key::Digit('#') => {
-                self.end(now, Verdict::Passed, "all of them were seen to shine")
+                self.end(now, Verdict::Passed, "all of them were seen to shine");
             }
             Some(Step::Lamps) if key == Key::Digit('*') => self.end(now, Verdict::Failed, "not all of them shine"),
             _ => {}
