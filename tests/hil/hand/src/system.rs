@@ -124,7 +124,7 @@ pub(crate) fn reboot(now: bool) -> Outcome<()> {
     if now {
         std::fs::write("/proc/sysrq-trigger", "b").map_err(|error| format!("/proc/sysrq-trigger: {error}"))
     } else {
-        start("reboot || systemctl reboot").map(|_| ())
+        start("systemctl reboot || reboot").map(|_| ())
     }
 }
 
