@@ -1,7 +1,7 @@
 //! The rig's end of the hand's protocol (`hand/PROTOCOL.md`): a request is a line of words, an answer a line of JSON. Times are
 //! nanoseconds on the board's monotonic clock.
 
-use crate::case::Outcome;
+use crate::case::{self, Outcome};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -75,12 +75,13 @@ impl Hand {
 
     /// Presses a key as a finger does; when it went down [ns].
     pub(crate) fn press(&mut self, key: &str) -> Outcome<i64> {
-        time(&self.ask(&format!("key {key} press"))?, "at")
+        time(&self.ask(&format!("key {key} press ms=100"))?, "at")
     }
 
     /// Presses keys one after the other; when the last went down [ns].
     pub(crate) fn dial(&mut self, digits: &str) -> Outcome<i64> {
-        let answer = self.ask(&format!("dial {digits}"))?;
+        // Unhurried: on a busy host an emulated board may stand still for some tens of milliseconds.
+        let answer = self.ask(&format!("dial {digits} ms=100 gap=100"))?;
         let last = answer["at"].as_array().and_then(|all| all.last()).and_then(Value::as_i64);
         last.ok_or_else(|| format!("dial {digits}: {answer}"))
     }

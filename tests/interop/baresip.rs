@@ -7,7 +7,7 @@ use crate::process::{self, Process};
 use crate::{kamailio::Kamailio, ports, sound, wait};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -27,16 +27,6 @@ struct Heard {
     answers: usize,
 }
 
-/// Where a user is registered.
-#[derive(Debug)]
-pub(crate) struct Place<'a> {
-    pub(crate) registrar: SocketAddr,
-    pub(crate) domain: &'a str,
-    pub(crate) password: &'a str,
-    /// baresip's own address
-    pub(crate) ip: IpAddr,
-}
-
 /// Starts it as `user`, playing `hz`, with one codec; waits until Kamailio has registered it.
 pub(crate) fn start(
     case: &Case,
@@ -46,22 +36,7 @@ pub(crate) fn start(
     codec: &str,
     transport: &str,
 ) -> Outcome<Baresip> {
-    let password = format!("pw{user}");
-    let ip = Ipv4Addr::LOCALHOST.into();
-    let place = Place { registrar: kamailio.address, domain: "offhook.test", password: &password, ip };
-    start_at(case, &place, user, hz, codec, transport)
-}
-
-/// As `start`, at a registrar of any kind.
-pub(crate) fn start_at(
-    case: &Case,
-    place: &Place<'_>,
-    user: &str,
-    hz: u32,
-    codec: &str,
-    transport: &str,
-) -> Outcome<Baresip> {
-    let ip = place.ip;
+    let ip = kamailio.address.ip();
     let folder = case.path(format!("baresip-{user}"));
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let modules = modules().ok_or("baresip's modules are not under /usr/lib; apt install baresip-core")?;
@@ -84,9 +59,9 @@ pub(crate) fn start_at(
         config += &format!("module_app {module}.so\n");
     }
     let account = format!(
-        "<sip:{user}@{}>;auth_user={user};auth_pass={};outbound=\"sip:{};transport={transport}\";regint=60;\
+        "<sip:{user}@offhook.test>;auth_user={user};auth_pass=pw{user};outbound=\"sip:{};transport={transport}\";regint=60;\
          audio_codecs={codec}\n",
-        place.domain, place.password, place.registrar
+        kamailio.address
     );
     for (name, text) in [("config", config.as_str()), ("accounts", &account), ("contacts", "")] {
         std::fs::write(folder.join(name), text).map_err(|error| error.to_string())?;

@@ -2,7 +2,7 @@
 
 use crate::case::Outcome;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,11 +47,11 @@ pub(crate) struct Server {
 
 /// Gives `body` to whoever asks, on a port of its own.
 pub(crate) fn serve(body: impl Into<Vec<u8>>) -> Outcome<Server> {
-    serve_on(Ipv4Addr::LOCALHOST, body)
+    serve_on(Ipv4Addr::LOCALHOST.into(), body)
 }
 
 /// As `serve`, at this address.
-pub(crate) fn serve_on(ip: Ipv4Addr, body: impl Into<Vec<u8>>) -> Outcome<Server> {
+pub(crate) fn serve_on(ip: IpAddr, body: impl Into<Vec<u8>>) -> Outcome<Server> {
     let text = |error: std::io::Error| format!("HTTP server: {error}");
     let listener = TcpListener::bind((ip, 0)).map_err(text)?;
     let address = listener.local_addr().map_err(text)?;

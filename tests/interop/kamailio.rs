@@ -3,7 +3,7 @@
 use crate::case::{Case, Outcome, find, skip};
 use crate::process::{self, Process};
 use crate::{ports, wait};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -28,9 +28,14 @@ pub(crate) struct Seen {
 
 /// Starts it with `algorithm` (`MD5` or `SHA-256`) for digests.
 pub(crate) fn start(case: &Case, algorithm: &str) -> Outcome<Kamailio> {
+    start_on(case, Ipv4Addr::LOCALHOST.into(), algorithm)
+}
+
+/// As `start`, at this address.
+pub(crate) fn start_on(case: &Case, ip: IpAddr, algorithm: &str) -> Outcome<Kamailio> {
     let program = find("kamailio").ok_or("no kamailio")?;
     let modules = modules().ok_or_else(|| skip("Kamailio's modules are not under /usr/lib; apt install kamailio"))?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::take(2)));
+    let address = SocketAddr::from((ip, ports::take(2)));
     let folder = case.path("kamailio");
     std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let config = include_str!("data/kamailio.cfg")

@@ -22,12 +22,17 @@ pub(crate) fn start(case: &Case) -> Outcome<Pbxd> {
 
 /// A PBX on this address: SIP on `port`, HTTP on the next.
 pub(crate) fn start_on(case: &Case, ip: IpAddr, port: u16) -> Outcome<Pbxd> {
+    start_named(case, "pbx", ip, port)
+}
+
+/// One of several: `name` is its state folder's.
+pub(crate) fn start_named(case: &Case, name: &str, ip: IpAddr, port: u16) -> Outcome<Pbxd> {
     let (sip, http) = (SocketAddr::new(ip, port), SocketAddr::new(ip, port + 1));
     let mut command = Command::new(case::daemon("pbxd")?);
-    command.arg("--state").arg(case.path("pbx")).args(["--log", "debug"]);
+    command.arg("--state").arg(case.path(name)).args(["--log", "debug"]);
     command.args(["--sip", &sip.to_string(), "--http", &http.to_string()]);
-    let _ = std::fs::remove_file(case.path("pbxd.out"));
-    let mut process = Process::start(case, "pbxd", &mut command)?;
+    let _ = std::fs::remove_file(case.path(format!("{name}d.out")));
+    let mut process = Process::start(case, &format!("{name}d"), &mut command)?;
     process.wait_output("ready", |line| (line == "ready").then_some(()))?;
     let output = process.output();
     let users = output.lines().filter_map(|line| line.strip_prefix("user ")?.split_once(" provision "));

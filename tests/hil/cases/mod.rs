@@ -3,11 +3,25 @@
 mod boot;
 mod contacts;
 mod office;
+mod power;
+mod quiet;
 mod story;
 mod trouble;
+mod update;
 
 use crate::Entry;
 
 pub(crate) fn all() -> Vec<Entry> {
-    [boot::cases(), story::cases(), trouble::cases(), contacts::cases()].into_iter().flatten().collect()
+    [
+        boot::cases(),
+        story::cases(),
+        trouble::cases(),
+        contacts::cases(),
+        quiet::cases(),
+        update::cases(),
+        power::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

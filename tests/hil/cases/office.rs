@@ -95,7 +95,8 @@ impl Office {
 
     /// The board's phone calls a peer, who answers.
     pub(super) fn call(&mut self, peer: &mut Peer, user: &str) -> Outcome {
-        self.hand.lift()?;
+        let lifted = self.hand.lift()?;
+        self.hand.hear(DIAL_TONE, lifted, 5)?;
         self.hand.dial(&format!("{user}#"))?;
         peer.phone.wait_line("ring on")?;
         peer.phone.lift()?;

@@ -1,11 +1,11 @@
 //! The main story: a hand lifts, dials, talks, sees its lamps and hangs up, as somebody at a desk does.
 
 use super::office::{DIAL_TONE, OTHER_SONG, Office, SONG, WHISTLE, figure};
-use crate::baresip::{self, Place};
-use crate::boards::Kind;
+use crate::boards::{Board, Kind};
 use crate::case::{Case, Outcome, Tool};
-use crate::hand::{ms, number, time};
-use crate::{Entry, network, sound, wait};
+use crate::hand::{MS, ms, number, time};
+use crate::network::{self, Network};
+use crate::{Entry, account, baresip, kamailio, sound, wait};
 use std::time::{Duration, Instant};
 
 /// A lift must be heard within this, emulated or not [ms].
@@ -23,7 +23,7 @@ pub(super) fn cases() -> Vec<Entry> {
     vec![
         entry("first_lift", first_lift, &[], 90),
         entry("calls_and_lamps", calls_and_lamps, &[], 120),
-        entry("real_peer", real_peer, &[Tool::Baresip], 90),
+        entry("real_peer", real_peer, &[Tool::Baresip, Tool::Kamailio], 90),
         entry("dials_by_other_means", dials_by_other_means, &[], 90),
     ]
 }
@@ -139,55 +139,75 @@ fn calls_and_lamps(case: &Case, kind: Kind) -> Outcome {
     office.hand.be_silent()
 }
 
-/// baresip, which is nothing of ours, calls and is called.
+/// baresip, which is nothing of ours, calls and is called, over Kamailio; the account comes from the boot partition.
 fn real_peer(case: &Case, kind: Kind) -> Outcome {
-    let mut office = Office::open(case, kind)?;
-    let password = office.pbx.password("101")?;
-    let domain = office.pbx.sip.ip().to_string();
-    let place = Place { registrar: office.pbx.sip, domain: &domain, password: &password, ip: network::rig() };
-    let mut baresip = baresip::start_at(case, &place, "101", SONG, "PCMA", "udp")?;
-    office.hand.speak(WHISTLE)?;
+    let _network = Network::start()?;
+    let kamailio = kamailio::start_on(case, network::rig(), "MD5")?;
+    let proxy = kamailio.address.to_string();
+    let account = account::document(&[
+        ("title", "100"),
+        ("username", "100"),
+        ("password", "pw100"),
+        ("host", kamailio::DOMAIN),
+        ("proxy", &proxy),
+        ("transport", "udp"),
+        ("codecOrder", "8"),
+    ]);
+    let mut board = Board::new(case, kind, "board")?;
+    board.owner_file("accounts/100.xml", account)?;
+    board.power_on(case)?;
+    let mut hand = board.wait_for_hand()?;
+    let mut baresip = baresip::start(case, &kamailio, "101", SONG, "PCMA", "udp")?;
+    wait::until(
+        kind.patience(),
+        || Ok(hand.health()?.filter(|health| health["registered"] == true)),
+        || "the board's phone is not registered at Kamailio".to_owned(),
+    )?;
+    hand.speak(WHISTLE)?;
     for board_calls in [true, false] {
-        let begin = office.hand.clock()?;
+        let begin = hand.clock()?;
         if board_calls {
-            office.hand.lift()?;
-            office.hand.dial("101#")?;
+            let lifted = hand.lift()?;
+            hand.hear(DIAL_TONE, lifted, 5)?;
+            hand.dial("101#")?;
             baresip.wait_event("CALL_INCOMING")?;
             baresip.command("accept", "")?;
         } else {
-            baresip.command("dial", &format!("sip:100@{domain}"))?;
-            office.hand.see("line1", "fast", begin, 10)?;
-            office.hand.lift()?;
+            baresip.command("dial", "100")?;
+            hand.see("line1", "fast", begin, 10)?;
+            hand.lift()?;
         }
         baresip.wait_event("CALL_ESTABLISHED")?;
-        let now = office.hand.clock()?;
-        office.hand.hear(SONG, now, 5)?;
+        let now = hand.clock()?;
+        hand.hear(SONG, now, 5)?;
         wait::pass(2500);
         let (heard, rate) = baresip.ear()?;
         sound::ensure_tone("baresip", sound::tail(&heard, rate, 1.2), rate, f64::from(WHISTLE))?;
-        let end = office.hand.clock()?;
-        let ear = office.hand.ask(&format!("ear from={} until={end} hz={SONG}", end - 1_500_000_000))?;
+        let end = hand.clock()?;
+        let ear = hand.ask(&format!("ear from={} until={end} hz={SONG}", end - 1500 * MS))?;
         let clear = ear["tones"][SONG.to_string()]["clear_db"].as_f64().unwrap_or(f64::NAN);
         figure(
             kind,
             &format!(
-                "baresip in the ear: {clear:.0} dB above all else, level {} dB, longest gap {} ms",
+                "baresip in the ear: {clear:.0} dB above all else, {} dB, longest gap {} ms",
                 ear["db"], ear["gap_ms"]
             ),
         );
-        office.hand.put_down()?;
+        hand.put_down()?;
         baresip.wait_event("CALL_CLOSED")?;
-        let now = office.hand.clock()?;
-        office.hand.hear_silence(now, 5)?;
+        let now = hand.clock()?;
+        hand.hear_silence(now, 5)?;
     }
-    office.hand.be_silent()
+    let complaints = kamailio.complaints();
+    wait::ensure(complaints.is_empty(), || format!("Kamailio complained: {complaints:?}"))
 }
 
 /// The rotary dial, and a keypad that the kernel reads (evdev): both reach the same extension.
 fn dials_by_other_means(case: &Case, kind: Kind) -> Outcome {
     let mut office = Office::open(case, kind)?;
     let mut bob = office.peer(case, "101", SONG)?;
-    office.hand.lift()?;
+    let lifted = office.hand.lift()?;
+    office.hand.hear(DIAL_TONE, lifted, 5)?;
     for digit in ["1", "0", "1"] {
         office.hand.ask(&format!("rotary {digit}"))?;
         wait::pass(400);
