@@ -3,7 +3,6 @@
 
 use super::root;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::process::Command;
 
 /// Each configuration, and the folder in `board/` that it is for.
@@ -201,7 +200,7 @@ fn both_kinds_of_image_load_to_the_same_addresses() {
 #[test]
 fn buildroot_takes_every_line_of_every_configuration() {
     let Some(buildroot) = std::env::var_os("BUILDROOT_DIR") else {
-        skipped("buildroot configurations: no checkout of Buildroot; BUILDROOT_DIR names one");
+        super::skipped("buildroot configurations: no checkout of Buildroot; BUILDROOT_DIR names one");
         return;
     };
     let external = root().join("buildroot").canonicalize().unwrap();
@@ -224,13 +223,5 @@ fn buildroot_takes_every_line_of_every_configuration() {
             let taken = text.lines().any(|it| it == line) || (value == "n" && !text.contains(&format!("{name}=")));
             assert!(taken, "{config}: Buildroot does not take {line}");
         }
-    }
-}
-
-fn skipped(what: &str) {
-    eprintln!("skipped: {what}");
-    if let Some(path) = std::env::var_os("OFFHOOK_SKIPPED") {
-        let file = std::fs::File::options().append(true).create(true).open(path);
-        let _ = file.and_then(|mut file| writeln!(file, "{what}"));
     }
 }

@@ -82,6 +82,20 @@ fn the_container_prepares_the_compiler_for_each_target_of_cross_toml() {
 }
 
 #[test]
+fn a_machine_that_cannot_be_built_for_here_is_skipped_by_name_with_the_remedy() {
+    for arch in ["arm64", "armhf"] {
+        let output = Command::new(root().join("cross/build")).args([arch, "--check"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        if output.status.success() {
+            continue;
+        }
+        let names_a_package = packages(arch).iter().any(|package| said.contains(package.as_str()));
+        assert!(names_a_package && said.contains("apt-get"), "cross/build {arch}: {said}");
+        super::skipped(&format!("cross-compiling for {arch}: {}", said.lines().next().unwrap_or_default()));
+    }
+}
+
+#[test]
 fn a_machine_that_is_unknown_or_cannot_be_built_for_is_refused_with_a_reason() {
     for args in [&["riscv64"][..], &["arm64", "amd64"], &["arm64", "--bin"], &["arm64", "-x"]] {
         let output = Command::new(root().join("cross/build")).args(args).output().unwrap();
