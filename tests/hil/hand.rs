@@ -1,7 +1,7 @@
 //! The rig's end of the hand's protocol (`hand/PROTOCOL.md`): a request is a line of words, an answer a line of JSON. Times are
 //! nanoseconds on the board's monotonic clock.
 
-use crate::case::{self, Outcome};
+use crate::case::Outcome;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};

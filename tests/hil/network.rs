@@ -78,11 +78,12 @@ impl Network {
         if metal::phone().is_some() {
             return Err(metal::cannot("nobody is there to pull its cable"));
         }
-        ip(&["link", "set", TAP, "down"])
+        // The tap itself stays up: User-Mode Linux gives up its network card when writing to it fails.
+        ip(&["link", "set", TAP, "nomaster"])
     }
 
     pub(crate) fn plug(&self) -> Outcome {
-        ip(&["link", "set", TAP, "up"])
+        ip(&["link", "set", TAP, "master", "lan"])
     }
 }
 

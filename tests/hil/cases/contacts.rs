@@ -3,7 +3,7 @@
 use super::office::{DIAL_TONE, Office, SONG};
 use crate::Entry;
 use crate::boards::Kind;
-use crate::case::{Case, Outcome};
+use crate::case::{Case, Outcome, skip};
 use crate::hand::MS;
 use crate::wait;
 use std::time::Duration;
@@ -42,13 +42,6 @@ fn bouncing_contacts(case: &Case, kind: Kind) -> Outcome {
     bob.phone.wait_line("ring off").map_err(|error| format!("bouncing hook: {error}"))?;
     wait::pass(500);
 
-    // It changes every 8 ms for two seconds, faster than any hook settles, and then lies still.
-    let begin = office.hand.clock()?;
-    office.hand.ask("bounce hook edges=250 us=2000000 end=cradle")?;
-    let ear = office.hand.ask(&format!("ear from={begin}"))?;
-    let loud = ear["db"].as_f64().unwrap_or(0.0);
-    wait::ensure(loud < -60.0, || format!("a fluttering hook was taken for a lift: {ear}"))?;
-
     // Two keys in the same moment, then the rest of the number.
     office.hand.lift()?;
     let now = office.hand.clock()?;
@@ -61,7 +54,25 @@ fn bouncing_contacts(case: &Case, kind: Kind) -> Outcome {
     bob.phone.wait_line("ring on").map_err(|error| format!("two keys at once: {error}"))?;
     office.hand.put_down()?;
     bob.phone.wait_line("ring off")?;
-    Ok(())
+    wait::pass(500);
+    flutter(&mut office)
+}
+
+/// The hook changes every 4 ms for two seconds, faster than any hook settles, and then lies still: that is no lift.
+fn flutter(office: &mut Office) -> Outcome {
+    for _ in 0..6 {
+        let begin = office.hand.clock()?;
+        let answer = office.hand.ask("bounce hook edges=501 us=2000000 end=cradle")?;
+        let ear = office.hand.ask(&format!("ear from={begin}"))?;
+        let now = office.hand.clock()?;
+        office.hand.hear_silence(now, 10)?;
+        // A hand on a busy host stands still itself; what it then did was a lift.
+        if answer["widest_us"].as_i64().is_some_and(|widest| widest < 15_000) {
+            let loud = ear["db"].as_f64().unwrap_or(0.0);
+            return wait::ensure(loud < -60.0, || format!("a fluttering hook was taken for a lift: {ear}"));
+        }
+    }
+    Err(skip("this machine is too busy to move a hook every 4 ms; everything else of this case passed"))
 }
 
 /// A key that hangs is let go after a minute, the others work on, and it works again once it is free.

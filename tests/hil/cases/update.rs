@@ -32,7 +32,7 @@ pub(super) struct Bundles {
 }
 
 impl Bundles {
-    /// Makes those that are not there, by `image/build`.
+    /// Makes those that are not there, by `image/bundle`.
     pub(super) fn make(kind: Kind) -> Outcome<Self> {
         let folder = kind.image().join("updates");
         let release = read(&kind.image().join("release.json"))?;
@@ -97,10 +97,10 @@ fn build(kind: Kind, version: &str, overlay: Option<&Path>, out: &Path) -> Outco
     if let Some(overlay) = overlay {
         command.arg("--overlay").arg(overlay);
     }
-    let output = command.output().map_err(|error| format!("image/build: {error}"))?;
+    let output = command.output().map_err(|error| format!("image/bundle: {error}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     wait::ensure(output.status.success(), || {
-        format!("image/build {} --version {version}: {}", kind.name(), said.trim())
+        format!("image/bundle {} --version {version}: {}", kind.name(), said.trim())
     })
 }
 

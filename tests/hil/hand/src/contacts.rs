@@ -81,17 +81,22 @@ impl Fingers {
         Ok((down, self.set(line, false)?))
     }
 
-    /// `edges` edges, evenly over `length` [ns], the last of which leaves the contact `end`.
-    pub(crate) fn bounce(&self, line: &Line, edges: i64, length: i64, end: bool) -> Outcome<Done> {
+    /// `edges` edges, evenly over `length` [ns], the last of which leaves the contact `end`. Also the longest time between two
+    /// edges [ns]: a hand that was held up in the middle made a pause that nobody asked for.
+    pub(crate) fn bounce(&self, line: &Line, edges: i64, length: i64, end: bool) -> Outcome<(Done, i64)> {
         let _busy = self.busy.lock();
         let at = clock::monotonic();
+        let (mut last, mut widest) = (at, 0);
         for edge in 0..edges {
             // Counted from the end, every second edge goes to the final state.
             let active = if (edges - 1 - edge) % 2 == 0 { end } else { !end };
             clock::sleep_until(at + length * edge / edges);
             self.wires.set(line, active)?;
+            let now = clock::monotonic();
+            widest = widest.max(now - last);
+            last = now;
         }
-        Ok(Done { at, done: clock::monotonic() })
+        Ok((Done { at, done: last }, widest))
     }
 
     /// Dials a digit: `pulses` openings at `rate` a second, open for `open` percent of each.

@@ -194,8 +194,8 @@ impl Hand {
                 if edges == 0 {
                     return Err("edges= is wanted: how many edges, from 1".to_owned());
                 }
-                let Done { at, done } = self.fingers.bounce(line(name)?, edges, length, end)?;
-                Ok(json!({"at": at, "done": done, "edges": edges}))
+                let (Done { at, done }, widest) = self.fingers.bounce(line(name)?, edges, length, end)?;
+                Ok(json!({"at": at, "done": done, "edges": edges, "widest_us": widest / 1000}))
             }
             ["rotary", digit] => {
                 request.only(&["rate", "break"])?;
