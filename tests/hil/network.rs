@@ -78,12 +78,13 @@ impl Network {
         if metal::phone().is_some() {
             return Err(metal::cannot("nobody is there to pull its cable"));
         }
-        // The tap itself stays up: User-Mode Linux gives up its network card when writing to it fails.
-        ip(&["link", "set", TAP, "nomaster"])
+        // The bridge drops what comes and goes there. The tap itself stays up: User-Mode Linux gives up its network card when
+        // writing to it fails.
+        ip(&["link", "set", TAP, "type", "bridge_slave", "state", "0"])
     }
 
     pub(crate) fn plug(&self) -> Outcome {
-        ip(&["link", "set", TAP, "master", "lan"])
+        ip(&["link", "set", TAP, "type", "bridge_slave", "state", "3"])
     }
 }
 
