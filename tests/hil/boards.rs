@@ -215,10 +215,6 @@ impl Board {
         Env::read(self.any_disk()?)
     }
 
-    pub(crate) fn set_env(&self, env: &Env) -> Outcome {
-        env.write(self.disk()?)
-    }
-
     /// For what is not foreseen here; only without power.
     pub(crate) fn disk(&self) -> Outcome<&Disk> {
         match &self.machine {

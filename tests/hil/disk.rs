@@ -107,11 +107,6 @@ impl Disk {
         ran.map(|ran| ran.status.success()).map_err(|error| format!("mdir: {error}"))
     }
 
-    /// Removes a file from a FAT partition.
-    pub(crate) fn remove(&self, label: &str, name: &str) -> Outcome {
-        output(self.mtool("mdel", label)?.arg(format!("::{name}"))).map(drop)
-    }
-
     fn mtool(&self, tool: &str, label: &str) -> Outcome<Command> {
         let mut command = Command::new(tool);
         // Partitions made by other tools do not always have the geometry that mtools would choose.
