@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gpiocdev::Request;
-use gpiocdev::line::{Bias, Drive, EdgeDetection, EdgeKind, Value};
+use gpiocdev::line::{Bias, Drive, EdgeDetection, EdgeEvent, EdgeKind, Value};
 use offhook_hal::PanelError;
 
 const CONSUMER: &str = "offhook";
@@ -178,7 +178,7 @@ impl Bank for Lines {
         if let Some(contacts) = &held.contacts
             && contacts.has_edge_event().map_err(lost)?
         {
-            let edge = contacts.read_edge_event().map_err(lost)?;
+            let edge = read_edge(contacts).map_err(lost)?;
             let at = Duration::from_nanos(edge.timestamp_ns);
             return Ok(Some(Moved::Contact { at, pin: edge.offset, high: edge.kind == EdgeKind::Rising }));
         }
@@ -220,6 +220,15 @@ impl Bank for Lines {
         }
         Ok(())
     }
+}
+
+/// One edge. Not by `Request::read_edge_event`: without the old kernel interface that one (gpiocdev 0.8.0) has room for eight
+/// edges, and forgets all but the first.
+fn read_edge(request: &Request) -> Result<EdgeEvent, gpiocdev::Error> {
+    let mut buffer = [0; 16];
+    let words = request.edge_event_u64_size().min(buffer.len());
+    let read = request.read_edge_events_into_slice(buffer.get_mut(..words).unwrap_or_default())?;
+    request.edge_event_from_slice(buffer.get(..read).unwrap_or_default())
 }
 
 /// After opening, a line that fails has lost its chip.
