@@ -87,13 +87,10 @@ fn executable(path: &Path) -> Outcome {
 }
 
 fn build(kind: Kind, version: &str, overlay: Option<&Path>, out: &Path) -> Outcome {
-    let mut command = Command::new(root().join("image/build"));
-    // Nobody flashes these: quickly packed is good enough.
-    command
-        .arg(kind.name())
-        .args(["--bundle-only", "--version", version, "--out"])
-        .arg(out)
-        .env("OFFHOOK_ZSTD_LEVEL", "1");
+    std::fs::create_dir_all(out).map_err(|error| error.to_string())?;
+    let mut command = Command::new(root().join("image/bundle"));
+    command.arg(kind.name()).arg(out.join("update.raucb")).args(["--version", version]);
+    command.arg("--from").arg(kind.image().join("update.raucb"));
     if let Some(overlay) = overlay {
         command.arg("--overlay").arg(overlay);
     }

@@ -5,7 +5,7 @@ use crate::eye::Eye;
 use crate::request::Outcome;
 use crate::wiring::{Line, Wiring};
 use gpiocdev::Request;
-use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, Value};
+use gpiocdev::line::{Bias, EdgeDetection, EdgeEvent, EdgeKind, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,12 +72,21 @@ fn watch(request: &Request, lamps: &[(String, Line)], eye: &Eye) {
             eye.saw(name, begin, (level == Value::Active) == line.is_high(true));
         }
     }
-    while let Ok(event) = request.read_edge_event() {
+    while let Ok(event) = read_edge(request) {
         let high = event.kind == EdgeKind::Rising;
         if let Some((name, line)) = lamps.iter().find(|(_, line)| line.offset == event.offset) {
             eye.saw(name, i64::try_from(event.timestamp_ns).unwrap_or(i64::MAX), high == line.is_high(true));
         }
     }
+}
+
+/// One edge. Not by `Request::read_edge_event`: without the old kernel interface that one (gpiocdev 0.8.0) has room for eight
+/// edges, and forgets all but the first.
+fn read_edge(request: &Request) -> Result<EdgeEvent, gpiocdev::Error> {
+    let mut buffer = [0; 16];
+    let words = request.edge_event_u64_size().min(buffer.len());
+    let read = request.read_edge_events_into_slice(buffer.get_mut(..words).unwrap_or_default())?;
+    request.edge_event_from_slice(buffer.get(..read).unwrap_or_default())
 }
 
 fn chips<'a>(lines: impl Iterator<Item = &'a Line>) -> Vec<String> {
