@@ -20,6 +20,7 @@ const RIG: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 pub(crate) const BOARD: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 /// The board's hardware address, locally administered.
 pub(crate) const MAC: &str = "52:54:00:0f:f0:01";
+const RIG_MAC: &str = "52:54:00:0f:f0:02";
 /// The board's cable: what an emulator opens.
 pub(crate) const TAP: &str = "tap0";
 
@@ -44,11 +45,14 @@ impl Network {
         }
         own_namespace()?;
         let address = format!("{RIG}/24");
-        let commands: [&[&str]; 7] = [
+        let commands: [&[&str]; 8] = [
             &["link", "set", "lo", "up"],
-            &["link", "add", "lan", "type", "bridge"],
+            // An address of its own: otherwise it is that of its ports, and what is known of neighbours goes with them.
+            &["link", "add", "lan", "address", RIG_MAC, "type", "bridge"],
             &["address", "add", &address, "broadcast", "+", "dev", "lan"],
             &["link", "set", "lan", "up"],
+            // A bridge that is down passes nothing on: the end of a cable that is pulled out.
+            &["link", "add", "nowhere", "type", "bridge"],
             &["tuntap", "add", TAP, "mode", "tap"],
             &["link", "set", TAP, "master", "lan", "up"],
             // A peer notices a pulled cable by silence only, as if it were in another building.
@@ -78,13 +82,13 @@ impl Network {
         if metal::phone().is_some() {
             return Err(metal::cannot("nobody is there to pull its cable"));
         }
-        // The bridge drops what comes and goes there. The tap itself stays up: User-Mode Linux gives up its network card when
-        // writing to it fails.
-        ip(&["link", "set", TAP, "type", "bridge_slave", "state", "0"])
+        // Its tap stays up, because User-Mode Linux gives up its network card when writing to it fails; and it stays in a
+        // bridge, because outside this machine itself would take its packets.
+        ip(&["link", "set", TAP, "master", "nowhere"])
     }
 
     pub(crate) fn plug(&self) -> Outcome {
-        ip(&["link", "set", TAP, "type", "bridge_slave", "state", "3"])
+        ip(&["link", "set", TAP, "master", "lan"])
     }
 }
 
