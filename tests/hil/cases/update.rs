@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Newer than anything that is built by itself.
 const NEWER: &str = "99.1";
 const UNHEALTHY: &str = "99.2";
-/// A system on trial gives up after so long here; two minutes in a phone [s].
+/// A system on trial gives up after so long here; a minute in a phone [s].
 const TRIAL: &str = "20";
 
 pub(super) fn cases() -> Vec<Entry> {
@@ -54,8 +54,15 @@ impl Bundles {
             )?;
             let confirm =
                 String::from_utf8_lossy(&read(&root().join("image/root/usr/lib/offhook/confirm"))?).into_owned();
-            let shorter = confirm.replace("patience_s=120", &format!("patience_s={TRIAL}"));
-            wait::ensure(shorter != confirm, || "image/root/usr/lib/offhook/confirm has no patience_s=120".to_owned())?;
+            let shorter: String = confirm
+                .lines()
+                .map(|line| {
+                    if line.starts_with("patience_s=") { format!("patience_s={TRIAL}\n") } else { format!("{line}\n") }
+                })
+                .collect();
+            wait::ensure(shorter != confirm, || {
+                "image/root/usr/lib/offhook/confirm has no patience_s= of its own".to_owned()
+            })?;
             put("usr/lib/offhook/confirm", shorter)?;
             executable(&overlay.join("usr/lib/offhook/confirm"))?;
             build(kind, UNHEALTHY, Some(&overlay), &folder.join("unhealthy"))?;
