@@ -33,9 +33,9 @@ fn bouncing_contacts(case: &Case, kind: Kind) -> Outcome {
     office.hand.hear(DIAL_TONE, now, 5)?;
     for key in ["1", "0", "1", "#"] {
         office.hand.ask(&format!("bounce {key} edges=9 us=5000 end=down"))?;
-        wait::pass(60);
+        wait::pass(120);
         office.hand.ask(&format!("bounce {key} edges=9 us=5000 end=up"))?;
-        wait::pass(60);
+        wait::pass(120);
     }
     bob.phone.wait_line("ring on").map_err(|error| format!("bouncing keys: {error}"))?;
     office.hand.ask("bounce hook edges=11 us=5000 end=cradle")?;
@@ -48,7 +48,7 @@ fn bouncing_contacts(case: &Case, kind: Kind) -> Outcome {
     office.hand.hear(DIAL_TONE, now, 5)?;
     for (keys, way) in [("1", "down"), ("0", "down"), ("1 0", "up")] {
         office.hand.ask(&format!("keys {keys} {way}"))?;
-        wait::pass(60);
+        wait::pass(100);
     }
     office.hand.dial("1#")?;
     bob.phone.wait_line("ring on").map_err(|error| format!("two keys at once: {error}"))?;

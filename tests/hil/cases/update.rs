@@ -123,8 +123,8 @@ fn small(case: &Case, kind: Kind, version: &str, cert: &Path, key: &Path) -> Out
     for (name, contents) in [
         ("manifest.raucm", manifest.into_bytes()),
         ("offhook-release", release.into_bytes()),
-        ("rootfs.img", vec![7; 64 * 1024]),
-        ("kernel.img", vec![8; 64 * 1024]),
+        ("rootfs.img", noise(7)),
+        ("kernel.img", noise(8)),
     ] {
         std::fs::write(folder.join(name), contents).map_err(text)?;
     }
@@ -134,6 +134,16 @@ fn small(case: &Case, kind: Kind, version: &str, cert: &Path, key: &Path) -> Out
     let output = command.arg("bundle").arg(&folder).arg(&out).output().map_err(text)?;
     wait::ensure(output.status.success(), || format!("rauc bundle: {}", String::from_utf8_lossy(&output.stderr)))?;
     read(&out)
+}
+
+/// What does not shrink when it is packed: a bundle must have some size.
+fn noise(seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..64 * 1024).map(|_| next()).collect()
 }
 
 /// Somebody else's key, with a certificate that he signed himself.
