@@ -100,7 +100,7 @@ fn idle_writes_nothing(case: &Case, kind: Kind) -> Outcome {
     wait::pass(30_000);
     office.hand.run("sync", 30)?;
     wait::pass(6000);
-    let writes = |hand: &mut Hand| Ok::<f64, String>(number(&hand.ask("disks")?[disk], "writes")?);
+    let writes = |hand: &mut Hand| number(&hand.ask("disks")?[disk], "writes");
     let before = writes(&mut office.hand)?;
     wait::pass(seconds * 1000);
     let written = writes(&mut office.hand)? - before;
