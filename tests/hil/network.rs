@@ -45,7 +45,7 @@ impl Network {
         }
         own_namespace()?;
         let address = format!("{RIG}/24");
-        let commands: [&[&str]; 8] = [
+        let commands: [&[&str]; 9] = [
             &["link", "set", "lo", "up"],
             // An address of its own: otherwise it is that of its ports, and what is known of neighbours goes with them.
             &["link", "add", "lan", "address", RIG_MAC, "type", "bridge"],
@@ -54,6 +54,8 @@ impl Network {
             // A bridge that is down passes nothing on: the end of a cable that is pulled out.
             &["link", "add", "nowhere", "type", "bridge"],
             &["tuntap", "add", TAP, "mode", "tap"],
+            // Nothing longer than a packet: User-Mode Linux drops what the rig would leave to a card to cut up.
+            &["link", "set", "lan", "gso_max_segs", "1"],
             &["link", "set", TAP, "master", "lan", "up"],
             // A peer notices a pulled cable by silence only, as if it were in another building.
             &["neighbour", "add", &BOARD.to_string(), "lladdr", MAC, "dev", "lan"],
