@@ -17,6 +17,9 @@ const LISTEN_BACK: i64 = 1000 * MS;
 const FAINT: f64 = -50.0;
 /// Gaps shorter than this are not counted: they are waves, not gaps [samples].
 const SHORTEST_GAP: usize = card::RATE as usize / 50;
+/// Finds a moment in what was heard [ns].
+type Look = dyn Fn(&Stretch) -> Option<i64>;
+
 /// How long one waits before looking again.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -106,7 +109,7 @@ pub(crate) fn ear(hand: &Hand, request: &Request<'_>) -> Outcome<Value> {
     let deadline = now + request.number("within", 10_000, 0..=3_600_000)? * MS;
     let length = request.number("for", 200, 10..=60_000)? * MS;
     let db = request.real("db", -50.0, -90.0..=0.0)?;
-    let look: Box<dyn Fn(&Stretch) -> Option<i64>> = match rest {
+    let look: Box<Look> = match rest {
         ["tone", hz] => {
             request.only(&["from", "within", "for", "clear"])?;
             let (hz, clear) = (frequencies(hz, '+')?, request.real("clear", 10.0, 0.0..=60.0)?);

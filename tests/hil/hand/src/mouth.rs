@@ -96,10 +96,7 @@ fn play(pcm: &PCM, first: (Sound, Sender<Answer>), orders: &Receiver<(Sound, Sen
             return None;
         }
         fill(&mut buffer, &mut sound, &mut phase);
-        let at = match write(pcm, &io, &buffer) {
-            Ok(at) => at,
-            Err(_) => return Some(sound),
-        };
+        let Ok(at) = write(pcm, &io, &buffer) else { return Some(sound) };
         if let Some(answer) = pending.take() {
             let _ = answer.send(Ok(at));
         }

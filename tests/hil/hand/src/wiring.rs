@@ -186,8 +186,7 @@ impl Wiring {
 
     /// Every line with what it is.
     pub(crate) fn named(&self) -> impl Iterator<Item = (String, &Line)> {
-        let contacts = self.contacts().map(|(name, line)| (name, line));
-        contacts.chain(self.lamps.iter().map(|(name, line)| (format!("lamp {name}"), line)))
+        self.contacts().chain(self.lamps.iter().map(|(name, line)| (format!("lamp {name}"), line)))
     }
 
     /// Every line that the hand drives.
