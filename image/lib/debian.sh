@@ -14,7 +14,7 @@ debian_setup() {
         sed -n 's/^\(deb .*bookworm[^ ]*\) main.*/\1 main non-free-firmware/p' /etc/apt/sources.list >"$apt/sources/machine.list"
     fi
     find "$apt/sources" -size 0 -delete
-    [ -n "$(ls "$apt/sources")" ] || die "this machine's apt has no Debian 12 (bookworm) sources; add deb.debian.org's"
+    [ -n "$(ls "$apt/sources")" ] || die "this machine's apt has no Debian 12 (bookworm) sources; add them under /etc/apt/sources.list.d"
     cat >"$apt/apt.conf" <<T
 Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "$apt/sources";
