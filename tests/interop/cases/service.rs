@@ -22,6 +22,8 @@ pub(super) fn cases() -> Vec<Entry> {
     ]
 }
 
+// As `map_err` wants it.
+#[allow(clippy::needless_pass_by_value)]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }
