@@ -14,8 +14,9 @@ pub(crate) fn board(name: &str) -> Result<Board, String> {
     } else {
         let path = if folder.is_dir() { folder.join("board.toml") } else { folder.to_owned() };
         let text = fs::read_to_string(&path).map_err(|error| {
+            let known = Board::built_in_names().collect::<Vec<_>>().join(", ");
             format!(
-                "no board {name}: {}: {error}; `laptop` needs no hardware, a folder must hold a board.toml",
+                "no board {name}: {}: {error}; there are {known}, and a folder must hold a board.toml",
                 path.display()
             )
         })?;
