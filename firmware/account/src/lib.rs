@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod contact_facts;
 pub mod document;
 pub mod layers;
 pub mod provisioner;
@@ -12,6 +13,7 @@ pub mod settings;
 pub mod template;
 mod xml;
 
+pub use contact_facts::{ContactFact, ContactFacts, ContactSource};
 pub use document::{Document, Rejection, report};
 pub use layers::Layers;
 pub use provisioner::Provisioner;
