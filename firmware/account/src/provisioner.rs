@@ -5,12 +5,14 @@
 //! flight at a time. The URL given at the start (`--provision`) is fetched at start and on demand; the account's own
 //! `extProvUrl` after it and at every `extProvInterval`, spread by 10 %. A failure is retried after 5 s, doubling to
 //! one hour, slower when the server says that the document is not there, never before its `Retry-After`; every third
-//! failure tries the other URL, so that a wrong `extProvUrl` cannot strand a phone. Redirects are the driver's.
-//! Digest and Basic authentication are not done here.
+//! failure tries the other URL, so that a wrong `extProvUrl` cannot strand a phone. Redirects and
+//! challenges are the driver's.
 
+pub use crate::fetch::{FetchError, FetchRequest, FetchResponse};
 use crate::{
     Document, Rejection,
     document::{self, Finding},
+    fetch,
     layers::{Source, fnv1a},
     schema,
     template::{self, Device},
@@ -20,35 +22,6 @@ use std::time::{Duration, Instant};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FetchId(pub u64);
-
-/// What to GET. Debug output shows the URL without its secrets.
-#[derive(Clone, PartialEq, Eq)]
-pub struct FetchRequest {
-    pub url: String,
-    /// `If-None-Match` and the like; `Accept`, `User-Agent` included
-    pub headers: Vec<(String, String)>,
-    /// stop reading past this [octets]
-    pub max_bytes: usize,
-    pub timeout: Duration,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchResponse {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-}
-
-/// The request got no response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FetchError {
-    NoConnection(String),
-    Tls(String),
-    TimedOut,
-    TooLarge,
-    BadUrl(String),
-    Other(String),
-}
 
 #[derive(Debug)]
 pub enum Input {
@@ -87,7 +60,7 @@ pub enum Output {
 }
 
 /// Time for one request; a driver that never answers is given up a little later.
-pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+pub const FETCH_TIMEOUT: Duration = fetch::TIMEOUT;
 const GIVE_UP: Duration = Duration::from_secs(40);
 /// First wait after a failure.
 pub const BACK_OFF_FIRST: Duration = Duration::from_secs(5);
@@ -340,8 +313,7 @@ impl Provisioner {
         }
         self.last_id += 1;
         let id = FetchId(self.last_id);
-        let request =
-            FetchRequest { url: url.clone(), headers, max_bytes: document::MAX_DOCUMENT, timeout: FETCH_TIMEOUT };
+        let request = FetchRequest { headers, ..FetchRequest::get(url.clone()) };
         self.state = State::Fetching { id, url, source, give_up: now + GIVE_UP };
         self.outputs.push_back(Output::Fetch { id, request });
     }
@@ -369,7 +341,7 @@ impl Provisioner {
                     401 | 403 | 404 | 410 => Pace::Slow,
                     _ => Pace::Quick,
                 };
-                let wait = header(&response, "retry-after").and_then(|text| text.trim().parse().ok());
+                let wait = response.header("retry-after").and_then(|text| text.trim().parse().ok());
                 self.failed(now, url, reason, None, pace, wait.map(Duration::from_secs));
             }
         }
@@ -390,8 +362,8 @@ impl Provisioner {
             Ok(fresh) => {
                 let known = Known {
                     url: fnv1a(url.as_bytes()),
-                    etag: header(response, "etag").and_then(header_value),
-                    last_modified: header(response, "last-modified").and_then(header_value),
+                    etag: response.header("etag").and_then(header_value),
+                    last_modified: response.header("last-modified").and_then(header_value),
                     body: Some(sum),
                 };
                 *self.known_mut(source) = known;
@@ -521,42 +493,11 @@ impl From<bool> for Pace {
     }
 }
 
-fn header<'r>(response: &'r FetchResponse, name: &str) -> Option<&'r str> {
-    let found = response.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_str())
-}
-
 /// A value that may be sent back: short, printable.
 fn header_value(text: &str) -> Option<String> {
     let text = text.trim();
     let fits = !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control);
     fits.then(|| text.to_owned())
-}
-
-impl std::fmt::Display for FetchError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NoConnection(why) => write!(f, "no connection: {why}"),
-            Self::Tls(why) => write!(f, "no secure connection: {why}"),
-            Self::TimedOut => f.write_str("no answer in time"),
-            Self::TooLarge => write!(f, "the answer is larger than {} octets", document::MAX_DOCUMENT),
-            Self::BadUrl(why) => write!(f, "the URL is not usable: {why}"),
-            Self::Other(why) => f.write_str(why),
-        }
-    }
-}
-
-impl std::error::Error for FetchError {}
-
-impl std::fmt::Debug for FetchRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FetchRequest")
-            .field("url", &template::without_secrets(&self.url))
-            .field("headers", &self.headers)
-            .field("max_bytes", &self.max_bytes)
-            .field("timeout", &self.timeout)
-            .finish()
-    }
 }
 
 impl std::fmt::Debug for Provisioner {

@@ -94,10 +94,10 @@ mod tests {
 
     fn request(url: String) -> FetchRequest {
         FetchRequest {
-            url,
             headers: vec![("If-None-Match".into(), "\"x\"".into())],
             max_bytes: 1000,
             timeout: Duration::from_secs(2),
+            ..FetchRequest::get(url)
         }
     }
 
