@@ -21,7 +21,7 @@ pub(super) const OTHER_SONG: u32 = 1300;
 /// The PBX's SIP port; HTTP is on the next.
 const SIP: u16 = 5060;
 /// A tone is heard when it stands this far above everything else [dB].
-const CLEAR: f64 = 10.0;
+const CLEAR: f64 = 20.0;
 /// How long a peer sings at most [s].
 const LONGEST: u32 = 300;
 

@@ -25,6 +25,8 @@ pub(super) fn cases() -> Vec<Entry> {
         entry("thread_freezes", thread_freezes, 120),
         entry("sound_card_away_in_a_call", sound_card_away_in_a_call, 90),
         entry("panel_away", panel_away, 90),
+        // User-Mode Linux has no watchdog that lives outside its kernel.
+        Entry { boards: &[Kind::QemuVirt], alone: false, ..entry("system_stands_still", system_stands_still, 120) },
     ]
 }
 
@@ -161,4 +163,30 @@ fn panel_away(case: &Case, kind: Kind) -> Outcome {
         ),
     );
     Ok(())
+}
+
+/// The kernel itself stands still: nothing in the board can help any more, and the watchdog starts it again.
+fn system_stands_still(case: &Case, kind: Kind) -> Outcome {
+    let mut office = Office::open(case, kind)?;
+    let watchdog = office.hand.run("cat /sys/class/watchdog/watchdog0/identity", 20)?;
+    let timeout = office.hand.run("cat /sys/class/watchdog/watchdog0/timeout", 20)?;
+    let (before, starts) = (office.registrations(), office.board.starts()?);
+    // Without this a kernel that gave up might start again by itself.
+    office.hand.run("echo 0 >/proc/sys/kernel/panic", 20)?;
+    office.hand.ask("start sleep 1; echo c >/proc/sysrq-trigger")?;
+    let begin = Instant::now();
+    office.hand = office.board.wait_for_restart(starts).map_err(|error| format!("{}: {error}", watchdog.trim()))?;
+    office.wait_registrations(before + 1)?;
+    figure(
+        kind,
+        &format!(
+            "kernel stands still: {} ({} s) starts it again, registered after {:.1} s",
+            watchdog.trim(),
+            timeout.trim(),
+            begin.elapsed().as_secs_f64()
+        ),
+    );
+    let lifted = office.hand.lift()?;
+    office.hand.hear(DIAL_TONE, lifted, 10)?;
+    office.hand.put_down().map(drop)
 }
