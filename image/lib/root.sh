@@ -161,7 +161,9 @@ if watchdog:
     print(f"WatchdogDevice={watchdog['device']}\nRuntimeWatchdogSec={watchdog['timeout_s']}s")
 T
     echo "--board $board" >"$tree/usr/share/offhook/board/arguments"
-    "$here/sbom" --version "$version" --board "$board" --packages "$work/packages.txt" --lock "$root/Cargo.lock" \
+    local programs=(--program offhookd --program pbxd)
+    if [ "$HAND" = yes ]; then programs+=(--program offhook-hand); fi
+    "$here/sbom" "${programs[@]}" --version "$version" --board "$board" --packages "$work/packages.txt" --lock "$root/Cargo.lock" \
         --epoch "$SOURCE_DATE_EPOCH" >"$tree/usr/share/offhook/sbom.spdx.json"
 }
 

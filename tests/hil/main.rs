@@ -50,6 +50,7 @@ mod disk;
 mod env;
 mod hand;
 mod machine;
+mod mdns;
 mod metal;
 mod network;
 mod ntp;

@@ -31,6 +31,8 @@ pub(crate) fn rig() -> IpAddr {
 
 #[derive(Debug)]
 pub(crate) struct Network {
+    /// The network's time server.
+    pub(crate) time: Arc<ntp::Teller>,
     go_on: Arc<AtomicBool>,
 }
 
@@ -39,18 +41,20 @@ impl Network {
     ///
     /// A phone of metal has a network already.
     pub(crate) fn start() -> Outcome<Self> {
-        let go_on = Arc::new(AtomicBool::new(true));
+        let (go_on, time) = (Arc::new(AtomicBool::new(true)), Arc::<ntp::Teller>::default());
         if metal::phone().is_some() {
-            return Ok(Self { go_on });
+            return Ok(Self { time, go_on });
         }
         own_namespace()?;
         let address = format!("{RIG}/24");
-        let commands: [&[&str]; 9] = [
+        let commands: [&[&str]; 10] = [
             &["link", "set", "lo", "up"],
             // An address of its own: otherwise it is that of its ports, and what is known of neighbours goes with them.
             &["link", "add", "lan", "address", RIG_MAC, "type", "bridge"],
             &["address", "add", &address, "broadcast", "+", "dev", "lan"],
             &["link", "set", "lan", "up"],
+            // There is no way out, and what is said to everybody needs one.
+            &["route", "add", "224.0.0.0/4", "dev", "lan"],
             // A bridge that is down passes nothing on: the end of a cable that is pulled out.
             &["link", "add", "nowhere", "type", "bridge"],
             &["tuntap", "add", TAP, "mode", "tap"],
@@ -74,9 +78,9 @@ impl Network {
         let on = Arc::clone(&go_on);
         std::thread::spawn(move || dhcp::serve(&socket, pool, || on.load(Ordering::Relaxed)));
         let socket = server(123)?;
-        let on = Arc::clone(&go_on);
-        std::thread::spawn(move || ntp::serve(&socket, || on.load(Ordering::Relaxed)));
-        Ok(Self { go_on })
+        let (on, teller) = (Arc::clone(&go_on), Arc::clone(&time));
+        std::thread::spawn(move || teller.serve(&socket, || on.load(Ordering::Relaxed)));
+        Ok(Self { time, go_on })
     }
 
     /// Pulls the cable: nothing arrives on either side, and nobody is told.

@@ -99,7 +99,7 @@ fn content(board: &Board, hand: &mut Hand, kind: Kind) -> Outcome<String> {
 }
 
 /// Waits until the phone says so of itself.
-fn wait_health(hand: &mut Hand, kind: Kind, what: &str) -> Outcome<serde_json::Value> {
+pub(super) fn wait_health(hand: &mut Hand, kind: Kind, what: &str) -> Outcome<serde_json::Value> {
     let said = std::cell::RefCell::new(String::new());
     wait::until(
         kind.patience(),

@@ -2,6 +2,8 @@
 
 mod boot;
 mod contacts;
+mod image;
+mod inside;
 mod office;
 mod power;
 mod quiet;
@@ -17,6 +19,8 @@ pub(crate) fn all() -> Vec<Entry> {
         story::cases(),
         trouble::cases(),
         contacts::cases(),
+        image::cases(),
+        inside::cases(),
         quiet::cases(),
         update::cases(),
         power::cases(),
