@@ -24,7 +24,7 @@ fn skipped(what: &str) {
 
 /// Who may depend on which of ours, at any distance (dev-dependencies aside).
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
-    let table: [(&str, &[&str]); 13] = [
+    let table: [(&str, &[&str]); 14] = [
         ("offhook-sip", &[]),
         ("offhook-media", &[]),
         ("offhook-account", &[]),
@@ -37,6 +37,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("offhook-pbx", &["sip", "media", "account"]),
         ("offhook-net", &["sip", "account"]),
         ("offhookd", &["phone", "media", "api", "tui", "hal-linux", "board", "net", "sip", "account", "hal"]),
+        ("offhook-lint", &["account"]),
         ("pbxd", &["pbx", "media", "net", "sip", "account"]),
     ];
     table.into_iter().map(|(name, of)| (name, of.iter().copied().collect())).collect()

@@ -162,7 +162,7 @@ impl Document {
         copy
     }
 
-    fn duplicates(&self) -> Vec<Finding> {
+    pub(crate) fn duplicates(&self) -> Vec<Finding> {
         let mut seen: std::collections::BTreeMap<&str, u32> = std::collections::BTreeMap::new();
         let mut findings = Vec::new();
         for node in &self.nodes {
@@ -181,7 +181,7 @@ impl Document {
 
     /// `axml.cred.02`, `.03`, `.09`: without these there is no account. An empty `<password/>` is a statement (the
     /// server asks for none), a missing one is a mistake.
-    fn check_credentials(&self, place: (u32, u32)) -> Result<(), Rejection> {
+    pub(crate) fn check_credentials(&self, place: (u32, u32)) -> Result<(), Rejection> {
         let required = |name: &str| {
             self.node(name).ok_or_else(|| Rejection {
                 line: place.0,

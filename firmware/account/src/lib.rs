@@ -6,6 +6,7 @@
 pub mod contact_facts;
 pub mod document;
 pub mod fetch;
+pub mod inspect;
 pub mod layers;
 pub mod provisioner;
 pub mod schema;
@@ -17,6 +18,7 @@ mod xml;
 pub use contact_facts::{ContactFact, ContactFacts, ContactSource};
 pub use document::{Document, Rejection, report};
 pub use fetch::{FetchError, FetchRequest, FetchResponse};
+pub use inspect::inspect;
 pub use layers::Layers;
 pub use provisioner::Provisioner;
 pub use secret::Secret;
