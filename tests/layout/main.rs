@@ -24,19 +24,23 @@ fn skipped(what: &str) {
 
 /// Who may depend on which of ours, at any distance (dev-dependencies aside).
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
-    let table: [(&str, &[&str]); 14] = [
+    let table: [(&str, &[&str]); 15] = [
         ("offhook-sip", &[]),
         ("offhook-media", &[]),
         ("offhook-account", &[]),
+        ("offhook-contacts", &[]),
         ("offhook-hal", &[]),
         ("offhook-board", &["hal"]),
         ("offhook-hal-linux", &["hal", "board"]),
-        ("offhook-phone", &["sip", "media", "account", "hal"]),
-        ("offhook-api", &["phone", "sip", "media", "account", "hal"]),
-        ("offhook-tui", &["phone", "sip", "media", "account", "hal"]),
+        ("offhook-phone", &["sip", "media", "account", "contacts", "hal"]),
+        ("offhook-api", &["phone", "sip", "media", "account", "contacts", "hal"]),
+        ("offhook-tui", &["phone", "sip", "media", "account", "contacts", "hal"]),
         ("offhook-pbx", &["sip", "media", "account"]),
         ("offhook-net", &["sip", "account"]),
-        ("offhookd", &["phone", "media", "api", "tui", "hal-linux", "board", "net", "sip", "account", "hal"]),
+        (
+            "offhookd",
+            &["phone", "media", "api", "tui", "hal-linux", "board", "net", "sip", "account", "contacts", "hal"],
+        ),
         ("offhook-lint", &["account"]),
         ("pbxd", &["pbx", "media", "net", "sip", "account"]),
     ];
@@ -70,7 +74,7 @@ fn crates_depend_only_on_those_below_them() {
 
 #[test]
 fn machines_know_no_runtime_no_socket_crate_and_no_device_crate() {
-    for package in ["sip", "media", "account", "hal", "board", "phone", "api", "tui", "pbx"] {
+    for package in ["sip", "media", "account", "contacts", "hal", "board", "phone", "api", "tui", "pbx"] {
         let package = format!("offhook-{package}");
         let tree = tree(&package);
         for driver in DRIVERS_ONLY {
@@ -81,9 +85,16 @@ fn machines_know_no_runtime_no_socket_crate_and_no_device_crate() {
 
 #[test]
 fn every_machine_crate_forbids_clocks_threads_and_randomness_of_the_system() {
-    for folder in
-        ["firmware/sip", "firmware/media", "firmware/account", "firmware/phone", "firmware/pbx", "firmware/api", "hal"]
-    {
+    for folder in [
+        "firmware/sip",
+        "firmware/media",
+        "firmware/account",
+        "firmware/contacts",
+        "firmware/phone",
+        "firmware/pbx",
+        "firmware/api",
+        "hal",
+    ] {
         let path = root().join(folder).join(".clippy.toml");
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         for method in ["std::time::Instant::now", "std::time::SystemTime::now", "std::thread::spawn"] {
