@@ -1,7 +1,7 @@
 //! Hardware in the loop: whole boards, booted from the image that is flashed, with the rig as hand, ear, network and PBX.
 //!
-//! `hil [--board uml|qemu-virt] [filter]...` runs the cases whose names contain a filter; `--list` names them, `--images <folder>`
-//! says where `image/build` put its work (default `target/image`).
+//! `hil [--board uml|qemu-virt] [filter]...` runs the cases whose names contain a filter; `--list` names them, `--brief` takes on
+//! qemu-virt only what its own parts are needed for, `--images <folder>` says where `image/build` put its work (default `target/image`).
 //! `hil --target <ssh host> --hand <host>` runs them with a phone of metal, moved by the hand on that host. A case's name begins with its board: `uml/boots`. Each
 //! has its own folder, its own network and a time limit; the folder of a failed case is kept, with the serial line and every
 //! log in it. A case whose software or image is absent is skipped by name, never passed. `tests/hil/run` builds what is needed.
@@ -96,6 +96,8 @@ struct Options {
     target: Option<String>,
     hand: Option<String>,
     list: bool,
+    /// Leave out on the slow board what the fast one shows as well.
+    brief: bool,
     filters: Vec<String>,
 }
 
@@ -150,13 +152,20 @@ fn main() -> ExitCode {
 }
 
 fn parse(args: &[String]) -> Outcome<Options> {
-    let mut options =
-        Options { boards: Kind::ALL.to_vec(), target: None, hand: None, list: false, filters: Vec::new() };
+    let mut options = Options {
+        boards: Kind::ALL.to_vec(),
+        target: None,
+        hand: None,
+        list: false,
+        brief: false,
+        filters: Vec::new(),
+    };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
             "--list" => options.list = true,
+            "--brief" => options.brief = true,
             "--board" => {
                 let name = value()?;
                 let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
@@ -173,7 +182,7 @@ fn parse(args: &[String]) -> Outcome<Options> {
                 let _ = boards::IMAGES.set(folder);
             }
             _ if arg.starts_with('-') => {
-                return Err(format!("{arg}? there are --list, --board, --images, --target, --hand"));
+                return Err(format!("{arg}? there are --list, --brief, --board, --images, --target, --hand"));
             }
             filter => options.filters.push(filter.to_owned()),
         }
@@ -186,6 +195,7 @@ fn runs<'a>(all: &'a [Entry], options: &Options) -> Vec<Run<'a>> {
         // Metal takes what the board takes that has everything a board of metal has.
         let like = if kind == Kind::Metal { Kind::QemuVirt } else { kind };
         let on = all.iter().filter(move |entry| entry.boards.contains(&like));
+        let on = on.filter(move |entry| !options.brief || cases::is_brief(entry.name, kind));
         on.map(move |entry| Run { entry, kind, name: format!("{}/{}", kind.name(), entry.name) })
     });
     let filters = &options.filters;
