@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Entry> {
         boards: &Kind::ALL,
         needs: &[],
         alone: true,
-        limit: Duration::from_secs(120),
+        limit: Duration::from_secs(180),
     };
     vec![entry("boots_and_registers", boots_and_registers), entry("starts_again", starts_again)]
 }

@@ -1,6 +1,6 @@
 //! The main story: a hand lifts, dials, talks, sees its lamps and hangs up, as somebody at a desk does.
 
-use super::office::{DIAL_TONE, OTHER_SONG, Office, SONG, WHISTLE, figure};
+use super::office::{CLEAR, DIAL_TONE, OTHER_SONG, Office, SONG, WHISTLE, figure};
 use crate::boards::{Board, Kind};
 use crate::case::{Case, Outcome, Tool};
 use crate::hand::{MS, ms, number, time};
@@ -193,6 +193,7 @@ fn real_peer(case: &Case, kind: Kind) -> Outcome {
                 ear["db"], ear["gap_ms"]
             ),
         );
+        wait::ensure(clear >= CLEAR, || format!("baresip stands only {clear:.0} dB above all else in the ear: {ear}"))?;
         hand.put_down()?;
         baresip.wait_event("CALL_CLOSED")?;
         let now = hand.clock()?;
