@@ -51,15 +51,7 @@ pub(crate) fn size(_: &Case) -> Outcome {
 
 /// The figure of `firmware/sip/examples/parse_invite.rs`.
 pub(crate) fn parse(_: &Case) -> Outcome {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let example = own.with_file_name("examples").join("parse_invite");
-    let output = Command::new(&example).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| {
-        skip(&format!("{}: {error}; cargo build --release -p offhook-sip --examples makes it", example.display()))
-    })?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let figure = text.lines().find_map(|line| line.strip_prefix("parse_invite_us ")?.trim().parse().ok());
-    let figure = figure.ok_or("parse_invite says no figure")?;
+    let figure = figure(&example("parse_invite", "offhook-sip")?, "parse_invite_us")?;
     report(Row::at_most(
         "parsing an INVITE of 800 octets with all typed headers",
         10.0,
@@ -68,6 +60,44 @@ pub(crate) fn parse(_: &Case) -> Outcome {
         "best of 20 rounds",
     ));
     Ok(())
+}
+
+/// The figures of `firmware/account/examples/parse_account.rs`.
+pub(crate) fn account(_: &Case) -> Outcome {
+    let text = example("parse_account", "offhook-account")?;
+    for ((what, goal), (name, unit, note)) in ACCOUNT.iter().zip([
+        ("account_ms", "ms", "best of 20 rounds"),
+        ("lamps_ms", "ms", "best of 20 rounds"),
+        ("hostile_ms", "ms", "the slowest of all shapes"),
+        ("hostile_mb", "MB", "the largest of all shapes, beside its own octets"),
+    ]) {
+        report(Row::at_most(what, *goal, figure(&text, name)?, unit, note));
+    }
+    Ok(())
+}
+
+/// What `account` measures, and the goals [ms, ms, ms, MB].
+pub(crate) const ACCOUNT: [(&str, f64); 4] = [
+    ("reading an Account XML of 20 kB", 5.0),
+    ("reading an Account XML with 500 lamp keys", 20.0),
+    ("refusing a hostile Account XML", 50.0),
+    ("memory to refuse a hostile Account XML", 2.0),
+];
+
+/// What an example prints; it stands beside this program.
+fn example(name: &str, package: &str) -> Result<String, String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let path = own.with_file_name("examples").join(name);
+    let output = Command::new(&path).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| {
+        skip(&format!("{}: {error}; cargo build --release -p {package} --examples makes it", path.display()))
+    })?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn figure(text: &str, name: &str) -> Result<f64, String> {
+    let figure = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    figure.ok_or_else(|| format!("the example says no {name}"))
 }
 
 /// Shares of a core [%].

@@ -122,6 +122,18 @@ const ENTRIES: &[Entry] = &[
         limit: 20,
     },
     Entry {
+        name: "account",
+        run: cost::account,
+        needs: &[],
+        figures: &[
+            (cost::ACCOUNT[0].0, "≤ 5 ms"),
+            (cost::ACCOUNT[1].0, "≤ 20 ms"),
+            (cost::ACCOUNT[2].0, "≤ 50 ms"),
+            (cost::ACCOUNT[3].0, "≤ 2 MB"),
+        ],
+        limit: 30,
+    },
+    Entry {
         name: "loop",
         run: loopback::against_baresip,
         needs: BOTH,

@@ -4,12 +4,16 @@
 //! type declaration is refused, and so is every entity but the five of XML. Depth is counted here because the reader
 //! reaches the end of a truncated document without an error. A bare `&`, as scripts write it in URLs, is repaired and
 //! told. Comments and processing instructions are skipped; an element's text is kept as written.
+//!
+//! Memory is bounded as well as time: a document of any shape that is refused has cost less than 2 MB beside its own
+//! octets (`examples/parse_account.rs` measures it).
 
 use crate::document::{Node, Rejection};
 use quick_xml::{
     Reader,
     events::{BytesStart, Event},
 };
+use std::borrow::Cow;
 
 /// Deepest nesting of elements.
 pub(crate) const MAX_DEPTH: usize = 32;
@@ -20,11 +24,26 @@ pub(crate) const MAX_ATTRIBUTES: usize = 32;
 /// Longest text or attribute value [octets].
 pub(crate) const MAX_VALUE: usize = 65_536;
 
+/// Longest name of a reference [octets].
+const MAX_REFERENCE: usize = 256;
+/// Most repairs that are told one by one.
+const MAX_REPAIRS: usize = 500;
+/// Longest text after decoding from something else than UTF-8 [octets]: it is there twice.
+const MAX_RECODED: usize = 400_000;
+
 /// How much is read before giving up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) depth: usize,
     pub(crate) nodes: usize,
+}
+
+impl Limits {
+    /// Most memory of a tree [octets], without the slack of its lists: so many bare elements, or fewer with more in
+    /// them.
+    fn octets(self) -> usize {
+        self.nodes.saturating_mul(size_of::<Node>() + 16)
+    }
 }
 
 /// For documents from outside.
@@ -41,23 +60,23 @@ pub(crate) struct Repair {
 
 /// Octets to characters: UTF-8 with or without a byte order mark, UTF-16 with one (or with the look of it), and
 /// declared ISO-8859-1. Anything else is refused by its name.
-pub(crate) fn decode(bytes: &[u8]) -> Result<String, Rejection> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Rejection> {
     if let Some(rest) = bytes.strip_prefix(b"\xff\xfe") {
-        return utf16(rest, u16::from_le_bytes);
+        return utf16(rest, u16::from_le_bytes).map(Cow::Owned);
     }
     if let Some(rest) = bytes.strip_prefix(b"\xfe\xff") {
-        return utf16(rest, u16::from_be_bytes);
+        return utf16(rest, u16::from_be_bytes).map(Cow::Owned);
     }
     match bytes {
-        [b'<', 0, ..] => return utf16(bytes, u16::from_le_bytes),
-        [0, b'<', ..] => return utf16(bytes, u16::from_be_bytes),
+        [b'<', 0, ..] => return utf16(bytes, u16::from_le_bytes).map(Cow::Owned),
+        [0, b'<', ..] => return utf16(bytes, u16::from_be_bytes).map(Cow::Owned),
         _ => {}
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match declared_encoding(bytes).as_deref() {
         None | Some("utf-8" | "utf8" | "us-ascii" | "ascii") => {}
         Some("iso-8859-1" | "latin1" | "latin-1" | "iso8859-1") => {
-            return Ok(bytes.iter().map(|&b| char::from(b)).collect());
+            return recoded(bytes.iter().map(|&b| Ok(char::from(b)))).map(Cow::Owned);
         }
         Some(other) => {
             let reason = format!("the encoding {other} is not understood: write UTF-8");
@@ -65,7 +84,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<String, Rejection> {
         }
     }
     match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
+        Ok(text) => Ok(Cow::Borrowed(text)),
         Err(error) => {
             let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
             let mut place = Place::new(std::str::from_utf8(good).unwrap_or_default());
@@ -90,8 +109,17 @@ pub(crate) fn read_tree(text: &str, limits: Limits) -> Result<(Node, Vec<Repair>
     config.check_end_names = false;
     config.allow_unmatched_ends = true;
     config.allow_dangling_amp = true;
-    let mut tree =
-        Tree { text, place, open: Vec::new(), root: None, pending: None, nodes: 0, limits, repairs: Vec::new() };
+    let mut tree = Tree {
+        text,
+        place,
+        open: Vec::new(),
+        root: None,
+        pending: None,
+        nodes: 0,
+        octets: 0,
+        limits,
+        repairs: Vec::new(),
+    };
     loop {
         let start = offset(reader.buffer_position());
         let event = match reader.read_event() {
@@ -231,6 +259,8 @@ struct Tree<'t> {
     /// Text and references since the last markup: one stretch of the document.
     pending: Option<(usize, usize)>,
     nodes: usize,
+    /// Memory so far, as [`Limits::octets`] counts it.
+    octets: usize,
     limits: Limits,
     repairs: Vec<Repair>,
 }
@@ -253,6 +283,7 @@ impl Tree<'_> {
         if self.nodes > self.limits.nodes {
             return Err(refuse(format!("more elements than the limit of {}", self.limits.nodes)));
         }
+        self.octets += size_of::<Node>() + name.len();
         let mut attributes: Vec<(String, String)> = Vec::new();
         for attribute in tag.attributes().with_checks(false) {
             let Ok(attribute) = attribute else {
@@ -269,6 +300,7 @@ impl Tree<'_> {
                 return Err(refuse(format!("<{name}> has the attribute {key} twice")));
             }
             let raw: &str = attribute.value.as_ref();
+            self.octets += size_of::<(String, String)>() + key.len() + raw.len();
             if raw.len() > MAX_VALUE {
                 return Err(refuse(format!("the attribute {key} is longer than the limit of {MAX_VALUE} octets")));
             }
@@ -281,10 +313,14 @@ impl Tree<'_> {
                 Err((_, reason)) => return Err(refuse(reason)),
             };
             if value.repaired.is_some() {
-                self.repairs.push(Repair { line, column, node: name.clone(), message: BARE_AMPERSAND });
+                self.repair(Repair { line, column, node: name.clone(), message: BARE_AMPERSAND });
             }
             attributes.push((key, value.text));
         }
+        if self.octets > self.limits.octets() {
+            return Err(refuse(TOO_MUCH.to_owned()));
+        }
+        attributes.shrink_to_fit();
         Ok(Node { name, attributes, text: String::new(), children: Vec::new(), line, column })
     }
 
@@ -292,8 +328,16 @@ impl Tree<'_> {
         if !node.children.is_empty() {
             node.text = node.text.trim().to_owned();
         }
+        node.text.shrink_to_fit();
         match self.open.last_mut() {
-            Some(parent) => parent.children.push(node),
+            Some(parent) => {
+                let children = &mut parent.children;
+                // A quarter of slack in place of the usual half.
+                if children.len() == children.capacity() {
+                    children.reserve_exact((children.len() / 4).max(4));
+                }
+                children.push(node);
+            }
             None => self.root = Some(node),
         }
     }
@@ -336,13 +380,23 @@ impl Tree<'_> {
             let reason = format!("the value of <{}> is longer than the limit of {MAX_VALUE} octets", node.name);
             return Err(self.place.rejection(start, reason));
         }
+        self.octets += text.len();
+        if self.octets > self.limits.octets() {
+            return Err(self.place.rejection(start, TOO_MUCH));
+        }
         node.text.push_str(text);
         Ok(())
     }
 
     fn repaired(&mut self, at: usize, node: &str, message: &'static str) {
         let (line, column) = self.place.at(at);
-        self.repairs.push(Repair { line, column, node: node.to_owned(), message });
+        self.repair(Repair { line, column, node: node.to_owned(), message });
+    }
+
+    fn repair(&mut self, repair: Repair) {
+        if self.repairs.len() < MAX_REPAIRS {
+            self.repairs.push(repair);
+        }
     }
 
     fn inside(&self, reason: &str) -> String {
@@ -353,6 +407,7 @@ impl Tree<'_> {
     }
 }
 
+const TOO_MUCH: &str = "the document needs more memory than the limit";
 const BARE_AMPERSAND: &str = "a bare & was read as &amp;";
 
 struct Unescaped {
@@ -363,7 +418,7 @@ struct Unescaped {
 
 /// References to characters. The error has the place within `raw`.
 fn unescape(raw: &str) -> Result<Unescaped, (usize, String)> {
-    let mut text = String::with_capacity(raw.len());
+    let mut text = String::new();
     let mut repaired = None;
     let mut rest = raw;
     while let Some(at) = rest.find('&') {
@@ -371,7 +426,7 @@ fn unescape(raw: &str) -> Result<Unescaped, (usize, String)> {
         text.push_str(&normalise_line_ends(before));
         let place = raw.len() - reference.len();
         let body = reference.get(1..).unwrap_or_default();
-        let (character, length) = match body.find(';').and_then(|end| body.get(..end)) {
+        let (character, length) = match reference_name(body) {
             Some(name) if is_numeric_reference(name) => match numeric(name) {
                 Some(c) => (c, name.len() + 2),
                 None => {
@@ -396,6 +451,14 @@ fn unescape(raw: &str) -> Result<Unescaped, (usize, String)> {
     }
     text.push_str(&normalise_line_ends(rest));
     Ok(Unescaped { text, repaired })
+}
+
+/// What stands before the semicolon. Only as far as a name can go: a text of a million bare `&` is looked through once,
+/// not a million times.
+fn reference_name(body: &str) -> Option<&str> {
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii() || b"#_:.-".contains(b);
+    let end = body.bytes().take(MAX_REFERENCE).take_while(fits).count();
+    (body.as_bytes().get(end) == Some(&b';')).then(|| body.get(..end)).flatten()
 }
 
 fn is_numeric_reference(name: &str) -> bool {
@@ -444,17 +507,23 @@ fn escape(out: &mut String, text: &str, attribute: bool) {
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, Rejection> {
     let wrong = || Rejection { line: 0, column: 0, reason: "not UTF-16 as it claims to be".into() };
-    let mut units = Vec::with_capacity(bytes.len() / 2);
-    let mut pairs = bytes.chunks_exact(2);
-    for pair in &mut pairs {
-        if let [first, second] = pair {
-            units.push(unit([*first, *second]));
-        }
-    }
-    if !pairs.remainder().is_empty() {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    if !rest.is_empty() {
         return Err(wrong());
     }
-    String::from_utf16(&units).map_err(|_| wrong())
+    recoded(char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).map(|c| c.map_err(|_| wrong())))
+}
+
+fn recoded(characters: impl Iterator<Item = Result<char, Rejection>>) -> Result<String, Rejection> {
+    let mut text = String::new();
+    for character in characters {
+        text.push(character?);
+        if text.len() > MAX_RECODED {
+            let reason = format!("a document that is not UTF-8 is larger than the limit of {MAX_RECODED} octets");
+            return Err(Rejection { line: 0, column: 0, reason });
+        }
+    }
+    Ok(text)
 }
 
 /// The `encoding` of an XML declaration at the very start, in lower case.

@@ -31,6 +31,7 @@ const fn int(min: i64, max: i64) -> Kind {
 
 /// RFC 3261 section 20.19: delta-seconds fit 32 bits.
 const EXPIRES: Kind = int(30, 4_294_967_295);
+const RANK: Kind = int(0, 4_294_967_295);
 const SECONDS: Kind = int(0, 31_536_000);
 const MILLISECONDS: Kind = int(0, 86_400_000);
 const PTIME: Kind = int(10, 60);
@@ -57,7 +58,7 @@ table! {
 // The document
 "axml.root.01" "account" Container, "" Acts, "The document: one account, its nodes in any order. The XML declaration may be missing. Unknown nodes are kept and named.";
 "axml.root.02" "accounts" Container, "" NotYet, "Several account elements in one document. The first is used; the others are named in the report.";
-"axml.root.03" "*@priority" int(0, 1_000_000), "" Acts, "Rank of this value: the higher one wins, at equal rank the newer. Without it: 10 for the first provisioning, 20 for external provisioning, 40 for the user. Above 40 the user cannot change the value.";
+"axml.root.03" "*@priority" RANK, "" Acts, "Rank of this value: the higher one wins, at equal rank the newer. Without it: 10 for the first provisioning, 20 for external provisioning, 40 for the user. Above 40 the user cannot change the value.";
 "axml.root.04" "*@source" Text, "" Acts, "Where the value comes from, in words. Kept; the rank does not depend on it.";
 "axml.root.05" "*@operation" Kind::Choice(&["replace", "subnode-union"]), "replace" Acts, "How a list combines with the stored one: take its place, or add to it.";
 "axml.root.06" "%placeholders%" Text, "" Acts, "Names between percent signs, such as %account[username]%, stand for values in URLs and header values. Values are %-encoded in a URL. A password is only put into an https URL (or one on the same machine).";
@@ -273,7 +274,7 @@ table! {
 // Lamps
 "axml.blf.01" "blf" Container, "" Acts, "Extensions to watch, in the order of the lamp keys. Each uri may carry label and key (number of the lamp key).";
 "axml.blf.02" "blf/uri" DialString, "" Acts, "One extension or SIP address.";
-"axml.blf.03" "blf@priority" int(0, 1_000_000), "" Acts, "Rank of the list, as for every node.";
+"axml.blf.03" "blf@priority" RANK, "" Acts, "Rank of the list, as for every node.";
 "axml.blf.04" "blf@operation" Kind::Choice(&["replace", "subnode-union"]), "replace" Acts, "subnode-union adds the entries to the stored list; else the list takes its place.";
 // Contacts
 "axml.dav.01" "cardDavTitle" Text, "" NotYet, "Name of the address book.";
