@@ -5,18 +5,21 @@
 
 pub mod contact_facts;
 pub mod document;
+pub mod export;
 pub mod fetch;
 pub mod inspect;
 pub mod layers;
 pub mod provisioner;
 pub mod schema;
 pub mod secret;
+pub mod set_apart;
 pub mod settings;
 pub mod template;
 mod xml;
 
 pub use contact_facts::{ContactFact, ContactFacts, ContactSource};
 pub use document::{Document, Rejection, report};
+pub use export::export;
 pub use fetch::{FetchError, FetchRequest, FetchResponse};
 pub use inspect::inspect;
 pub use layers::Layers;

@@ -9,6 +9,8 @@ pub mod flows;
 pub mod log;
 pub mod resolve;
 pub mod rtp_sockets;
+pub mod seal;
 pub mod serve;
 pub mod store;
+mod store_thread;
 pub mod supervisor;

@@ -2,19 +2,28 @@
 //!
 //! After a cut each record is either as it was or as it was to be, never in between. The file system stands behind a
 //! trait so that tests can pull the plug after every single step.
+//!
+//! Secrets of settings are in a file of their own, `<record>.private-<number>`, sealed if there is a key. The record
+//! names its file; a new one is permanent before the record names it, and the old one goes after that. So a record
+//! and its secrets change at once although they are two files, and a change to anything else touches one file only.
 
-use std::collections::BTreeMap;
+pub use crate::store_thread::StoreThread;
+
+use crate::seal::{self, Seal};
+use offhook_account::set_apart;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
 
 /// Largest record read back [octets].
 const MAX_RECORD: u64 = 16 << 20;
 /// Ending of a record that is being written.
 const BESIDE: &str = ".new";
+/// Before the number of a record's file of secrets.
+const PRIVATE: &str = ".private-";
+/// Before the name of that file, in the first line of the record.
+const NAMES: &str = "private ";
 
 /// The few steps a store is made of. Each is what the operating system promises, no more: without `sync` a write or a
 /// rename may be lost by a power cut.
@@ -99,16 +108,63 @@ impl FileSystem for Folder {
         File::open(&self.path)?.sync_all()
     }
     fn read_all(&mut self) -> io::Result<Vec<(String, Vec<u8>)>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let metadata = entry.metadata()?;
-            if metadata.is_file() && metadata.len() <= MAX_RECORD && name != ".lock" {
-                files.push((name, fs::read(entry.path())?));
-            }
+        read_folder(&self.path)
+    }
+}
+
+fn read_folder(path: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        // A file may go while we look, and one that cannot be read does not take the others with it.
+        let metadata = entry.metadata();
+        if name == ".lock" || !metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_RECORD) {
+            continue;
         }
-        Ok(files)
+        match fs::read(entry.path()) {
+            Ok(bytes) => files.push((name, bytes)),
+            Err(error) => tracing::error!("cannot read {}: {error}", entry.path().display()),
+        }
+    }
+    Ok(files)
+}
+
+/// A folder that somebody else may be using, only to be looked at.
+#[derive(Debug)]
+pub struct Snapshot {
+    path: PathBuf,
+}
+
+impl Snapshot {
+    pub fn of(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+}
+
+fn only_looking() -> io::Error {
+    io::Error::from(io::ErrorKind::ReadOnlyFilesystem)
+}
+
+impl FileSystem for Snapshot {
+    fn write(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
+        Err(only_looking())
+    }
+    fn sync(&mut self, _: &str) -> io::Result<()> {
+        Err(only_looking())
+    }
+    fn rename(&mut self, _: &str, _: &str) -> io::Result<()> {
+        Err(only_looking())
+    }
+    /// Clearing up is for whoever owns the folder.
+    fn remove(&mut self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+    fn sync_folder(&mut self) -> io::Result<()> {
+        Err(only_looking())
+    }
+    fn read_all(&mut self) -> io::Result<Vec<(String, Vec<u8>)>> {
+        read_folder(&self.path)
     }
 }
 
@@ -116,22 +172,84 @@ impl FileSystem for Folder {
 #[derive(Debug)]
 pub struct Store<F> {
     files: F,
+    seal: Option<Seal>,
+    /// By record.
+    private: BTreeMap<String, Private>,
+    /// Highest number of a file of secrets.
+    last: u64,
+}
+
+/// The secrets of a record, and where they are.
+struct Private {
+    file: String,
+    text: Vec<u8>,
 }
 
 impl<F: FileSystem> Store<F> {
+    /// [`Store::load`] comes before the first [`Store::save`].
     pub fn new(files: F) -> Self {
-        Self { files }
+        Self { files, seal: None, private: BTreeMap::new(), last: 0 }
     }
 
-    /// All records; what a cut left half-written beside them is removed.
+    /// Seals secrets with this key; those that are stored unsealed are sealed by `load`.
+    #[must_use]
+    pub fn sealed(mut self, seal: Option<Seal>) -> Self {
+        self.seal = seal;
+        self
+    }
+
+    /// All records. What a cut left beside them is removed; a record whose secrets are lost is told in the log and left
+    /// out.
     ///
     /// # Errors
     /// The folder cannot be read.
     pub fn load(&mut self) -> io::Result<Vec<(String, Vec<u8>)>> {
-        let (beside, records): (Vec<_>, Vec<_>) =
-            self.files.read_all()?.into_iter().partition(|(name, _)| name.ends_with(BESIDE));
-        for (name, _) in beside {
-            self.files.remove(&name)?;
+        let mut private = BTreeMap::new();
+        let mut stored = Vec::new();
+        for (name, bytes) in self.files.read_all()? {
+            if name.ends_with(BESIDE) {
+                self.forget(&name);
+            } else if let Some(number) = private_number(&name) {
+                self.last = self.last.max(number);
+                private.insert(name, bytes);
+            } else {
+                stored.push((name, bytes));
+            }
+        }
+        let mut records = Vec::new();
+        let mut named = BTreeSet::new();
+        let mut unsealed = Vec::new();
+        for (name, bytes) in stored {
+            let Some((file, open)) = reference(&bytes) else {
+                records.push((name, bytes));
+                continue;
+            };
+            named.insert(file.to_owned());
+            let plain = private.get(file).is_some_and(|bytes| !seal::is_sealed(bytes));
+            match self.joined(file, open, private.remove(file)) {
+                Ok((whole, text)) => {
+                    if plain && self.seal.is_some() {
+                        unsealed.push((name.clone(), whole.clone()));
+                    }
+                    self.private.insert(name.clone(), Private { file: file.to_owned(), text });
+                    records.push((name, whole));
+                }
+                Err(reason) => tracing::error!("{name} cannot be used: {reason}"),
+            }
+        }
+        for name in private.keys().filter(|name| !named.contains(*name)) {
+            self.forget(name);
+        }
+        for (name, whole) in unsealed {
+            let old = self.private.remove(&name);
+            match (self.save(&name, &whole), old) {
+                (Ok(()), Some(old)) => self.forget(&old.file),
+                (Err(error), Some(old)) => {
+                    tracing::error!("cannot seal the secrets of {name}: {error}");
+                    self.private.insert(name, old);
+                }
+                _ => {}
+            }
         }
         Ok(records)
     }
@@ -139,169 +257,101 @@ impl<F: FileSystem> Store<F> {
     /// Writes a record, or deletes it when `bytes` is empty. When this returns `Ok`, it is permanent.
     ///
     /// # Errors
-    /// The name is not a plain file name, or the system refused a step; the old record is still there.
+    /// The name is not a plain file name, or the system refused a step; the old record is still there, unless only the
+    /// last step failed: then it is the old or the new one.
     pub fn save(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let plain = !name.is_empty()
             && !name.starts_with('.')
             && !name.ends_with(BESIDE)
+            && !name.contains(PRIVATE)
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         if !plain {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is not a record name")));
         }
         if bytes.is_empty() {
             self.files.remove(name)?;
-        } else {
-            let beside = format!("{name}{BESIDE}");
-            self.files.write(&beside, bytes)?;
-            self.files.sync(&beside)?;
-            self.files.rename(&beside, name)?;
+            self.files.sync_folder()?;
+            self.forget_private(name);
+            return Ok(());
         }
+        let Some(apart) = set_apart::split(bytes) else {
+            self.replace(name, bytes)?;
+            self.forget_private(name);
+            return Ok(());
+        };
+        if let Some(known) = self.private.get(name).filter(|known| known.text == apart.private) {
+            return self.replace(name, &naming(&known.file.clone(), &apart.open));
+        }
+        self.last += 1;
+        let file = format!("{name}{PRIVATE}{}", self.last);
+        match &self.seal {
+            Some(seal) => self.files.write(&file, &seal.seal(&file, &apart.private)?)?,
+            None => self.files.write(&file, &apart.private)?,
+        }
+        self.files.sync(&file)?;
+        self.files.sync_folder()?;
+        self.replace(name, &naming(&file, &apart.open))?;
+        self.forget_private(name);
+        self.private.insert(name.to_owned(), Private { file, text: apart.private });
+        Ok(())
+    }
+
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let beside = format!("{name}{BESIDE}");
+        self.files.write(&beside, bytes)?;
+        self.files.sync(&beside)?;
+        self.files.rename(&beside, name)?;
         self.files.sync_folder()
     }
-}
 
-/// A store on a thread of its own, because syncing a memory card can take seconds.
-#[derive(Debug)]
-pub struct StoreThread {
-    jobs: Option<mpsc::Sender<(String, Vec<u8>)>>,
-    asked: AtomicU64,
-    done: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl StoreThread {
-    /// # Errors
-    /// The thread cannot be started.
-    pub fn spawn<F: FileSystem + 'static>(mut store: Store<F>) -> io::Result<Self> {
-        let (jobs, waiting) = mpsc::channel::<(String, Vec<u8>)>();
-        let done = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&done);
-        let thread = std::thread::Builder::new().name("store".into()).spawn(move || {
-            while let Ok(first) = waiting.recv() {
-                // Of several versions of one record only the newest is worth a sync.
-                let mut taken = 1;
-                let mut newest = BTreeMap::from([first]);
-                newest.extend(waiting.try_iter().inspect(|_| taken += 1));
-                for (name, bytes) in newest {
-                    if let Err(error) = store.save(&name, &bytes) {
-                        tracing::error!("cannot save {name}: {error}; free some space or check the state folder");
-                    }
-                }
-                counter.fetch_add(taken, Ordering::Relaxed);
-            }
-        })?;
-        Ok(Self { jobs: Some(jobs), asked: AtomicU64::new(0), done, thread: Some(thread) })
+    fn joined(&self, file: &str, open: &[u8], private: Option<Vec<u8>>) -> Result<(Vec<u8>, Vec<u8>), String> {
+        let private = private.ok_or_else(|| format!("{file} is missing"))?;
+        let text = seal::open(self.seal.as_ref(), file, private).map_err(|error| format!("{file} is {error}"))?;
+        let whole = set_apart::join(open, &text)?;
+        Ok((whole, text))
     }
 
-    /// Saves soon; never waits.
-    pub fn save(&self, name: String, bytes: Vec<u8>) {
-        if let Some(jobs) = &self.jobs {
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            let _ = jobs.send((name, bytes));
+    fn forget_private(&mut self, name: &str) {
+        if let Some(old) = self.private.remove(name) {
+            self.forget(&old.file);
         }
     }
 
-    /// Records dealt with so far, or `None` when nothing waits: for whoever watches that the thread gets on.
-    pub fn progress(&self) -> Option<u64> {
-        let done = self.done.load(Ordering::Relaxed);
-        (done != self.asked.load(Ordering::Relaxed)).then_some(done)
+    /// Removes what nothing refers to; if that fails it is removed at the next start.
+    fn forget(&mut self, file: &str) {
+        if let Err(error) = self.files.remove(file) {
+            tracing::warn!("cannot remove {file}: {error}");
+        }
     }
 }
 
-impl Drop for StoreThread {
-    /// Waits until everything is written.
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+fn naming(file: &str, open: &[u8]) -> Vec<u8> {
+    [NAMES.as_bytes(), file.as_bytes(), b"\n", open].concat()
+}
+
+/// The file of secrets that a record names, and the rest of it.
+fn reference(record: &[u8]) -> Option<(&str, &[u8])> {
+    let rest = record.strip_prefix(NAMES.as_bytes())?;
+    let end = rest.iter().position(|byte| *byte == b'\n')?;
+    let (file, open) = rest.split_at_checked(end)?;
+    let file = std::str::from_utf8(file).ok().filter(|file| private_number(file).is_some())?;
+    let open = open.get(1..)?;
+    set_apart::is_open_part(open).then_some((file, open))
+}
+
+fn private_number(name: &str) -> Option<u64> {
+    name.rsplit_once(PRIVATE)?.1.parse().ok()
+}
+
+impl std::fmt::Debug for Private {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.file)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A folder that forgets what was not synced when the power goes, in the worst way allowed: unsynced file contents
-    /// become empty or half, unsynced renames are undone or kept.
-    #[derive(Debug, Default, Clone)]
-    struct Medium {
-        /// What a running system sees.
-        seen: BTreeMap<String, Vec<u8>>,
-        /// Contents that are safe, whatever their name is now.
-        synced: Vec<Vec<u8>>,
-        /// Names that are safe, as of the last folder sync.
-        folder: BTreeMap<String, Vec<u8>>,
-        steps_left: usize,
-    }
-
-    impl Medium {
-        fn step(&mut self) -> io::Result<()> {
-            self.steps_left = self.steps_left.checked_sub(1).ok_or_else(|| io::Error::other("power cut"))?;
-            Ok(())
-        }
-        /// What is found after a cut. `keep`: do unsynced directory changes survive?
-        fn after_cut(&self, keep: bool) -> Self {
-            let names = if keep { &self.seen } else { &self.folder };
-            let files = names.iter().map(|(name, content)| {
-                let safe = self.synced.contains(content);
-                (name.clone(), if safe { content.clone() } else { content[..content.len() / 2].to_vec() })
-            });
-            let files: BTreeMap<_, _> = files.collect();
-            let synced = files.values().cloned().collect();
-            Self { seen: files.clone(), synced, folder: files, steps_left: usize::MAX }
-        }
-    }
-
-    impl FileSystem for Medium {
-        fn write(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-            self.step()?;
-            self.seen.insert(name.into(), bytes.to_vec());
-            Ok(())
-        }
-        fn sync(&mut self, name: &str) -> io::Result<()> {
-            self.step()?;
-            let content = self.seen[name].clone();
-            self.synced.push(content);
-            Ok(())
-        }
-        fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-            self.step()?;
-            let content = self.seen.remove(from).unwrap();
-            self.seen.insert(to.into(), content);
-            Ok(())
-        }
-        fn remove(&mut self, name: &str) -> io::Result<()> {
-            self.step()?;
-            self.seen.remove(name);
-            Ok(())
-        }
-        fn sync_folder(&mut self) -> io::Result<()> {
-            self.step()?;
-            self.folder = self.seen.clone();
-            Ok(())
-        }
-        fn read_all(&mut self) -> io::Result<Vec<(String, Vec<u8>)>> {
-            Ok(self.seen.clone().into_iter().collect())
-        }
-    }
-
-    #[test]
-    fn power_cut_after_any_step_leaves_the_old_or_the_new_record() {
-        for steps in 0..=5 {
-            for keep in [false, true] {
-                let mut store = Store::new(Medium { steps_left: usize::MAX, ..Medium::default() });
-                store.save("account-1.xml", b"old settings").unwrap();
-                store.files.steps_left = steps;
-                let done = store.save("account-1.xml", b"new settings").is_ok();
-                let mut after = Store::new(store.files.after_cut(keep));
-                let records = after.load().unwrap();
-                let allowed: &[&[u8]] = if done { &[b"new settings"] } else { &[b"old settings", b"new settings"] };
-                assert_eq!(records.len(), 1, "after {steps} steps: {records:?}");
-                assert!(allowed.contains(&records[0].1.as_slice()), "after {steps} steps: {records:?}");
-            }
-        }
-    }
 
     #[test]
     fn records_are_private_deleted_when_empty_and_cannot_leave_the_folder() {
@@ -324,56 +374,5 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let _first = Folder::open(folder.path()).unwrap();
         assert_eq!(Folder::open(folder.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-    }
-
-    #[test]
-    fn progress_stands_still_while_a_record_cannot_be_written_and_ends_with_the_last_one() {
-        struct Slow(mpsc::Receiver<()>);
-        impl FileSystem for Slow {
-            fn write(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
-                self.0.recv().map_err(io::Error::other)
-            }
-            fn sync(&mut self, _: &str) -> io::Result<()> {
-                Ok(())
-            }
-            fn rename(&mut self, _: &str, _: &str) -> io::Result<()> {
-                Ok(())
-            }
-            fn remove(&mut self, _: &str) -> io::Result<()> {
-                Ok(())
-            }
-            fn sync_folder(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-            fn read_all(&mut self) -> io::Result<Vec<(String, Vec<u8>)>> {
-                Ok(Vec::new())
-            }
-        }
-        let (card, waits) = mpsc::channel();
-        let thread = StoreThread::spawn(Store::new(Slow(waits))).unwrap();
-        assert_eq!(thread.progress(), None);
-        for record in ["a", "b", "a"] {
-            thread.save(record.into(), b"x".to_vec());
-        }
-        assert_eq!(thread.progress(), Some(0));
-        for _ in 0..3 {
-            card.send(()).unwrap();
-        }
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
-        while thread.progress().is_some() && std::time::Instant::now() < end {
-            std::thread::yield_now();
-        }
-        assert_eq!(thread.progress(), None);
-    }
-
-    #[test]
-    fn thread_writes_everything_before_it_ends() {
-        let folder = tempfile::tempdir().unwrap();
-        let thread = StoreThread::spawn(Store::new(Folder::open(folder.path()).unwrap())).unwrap();
-        for i in 0..20 {
-            thread.save("n.txt".into(), format!("{i}").into_bytes());
-        }
-        drop(thread);
-        assert_eq!(fs::read(folder.path().join("n.txt")).unwrap(), b"19");
     }
 }

@@ -10,6 +10,7 @@ offhookd: a SIP desk phone
 Usage: offhookd --board <name|folder> --state <folder> [options]
        offhookd --board <name|folder> --check-board [--json]
        offhookd --board <name|folder> --self-test [--interactive] [--json] [--state <folder>] [options]
+       offhookd --state <folder> --export
 
   --board <name|folder>       what the hardware is: one of
                               {boards}
@@ -28,6 +29,9 @@ Usage: offhookd --board <name|folder> --state <folder> [options]
   --screen on|off             draw the phone's screen in this terminal             [on in a terminal, else off]
   --log <level>               error, warn, info, debug or trace                    [info]
   --args-file <file>          more options from a file: one per line, `--option value`; # begins a comment line
+  --seal-key <file>           seal stored secrets with what is in this file, at least 16 octets that only this board
+                              has and that are not on the same medium; without it they are unsealed, mode 0600
+  --export                    print the accounts in force as Account XML, without their secrets; the phone may run
   --check-board               explain the board and say what of it this machine does not have; 1 if something is missing
   --self-test                 test the phone: keys, lamps, hook, sound, network, provisioning, registration; then end,
                               with 1 if something failed. The phone itself must not run meanwhile
@@ -62,6 +66,8 @@ pub(crate) struct Args {
     pub(crate) mode: Mode,
     /// Results as JSON.
     pub(crate) json: bool,
+    /// Key to seal stored secrets with.
+    pub(crate) seal_key: Option<PathBuf>,
 }
 
 /// What the daemon is started for.
@@ -70,6 +76,7 @@ pub(crate) enum Mode {
     Phone,
     CheckBoard,
     SelfTest { interactive: bool },
+    Export,
 }
 
 #[derive(Debug)]
@@ -98,6 +105,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             log: tracing::Level::INFO,
             mode: Mode::Phone,
             json: false,
+            seal_key: None,
         },
     };
     reader.read(lexopt::Parser::from_iter(args), true)?;
@@ -152,6 +160,8 @@ impl Reader {
                     return self.read_lines(&path.display().to_string(), &lines).and_then(|()| self.read(parser, true));
                 }
                 Long("args-file") => return Err("--args-file: not inside such a file".into()),
+                Long("seal-key") => args.seal_key = Some(PathBuf::from(parser.value().map_err(text)?)),
+                Long("export") => args.mode = Mode::Export,
                 Long("check-board") => args.mode = Mode::CheckBoard,
                 Long("self-test") => args.mode = Mode::SelfTest { interactive: false },
                 Long("interactive") => self.interactive = true,
@@ -191,18 +201,22 @@ impl Reader {
     }
 
     fn finish(mut self) -> Result<Args, String> {
-        self.args.board = self.board.ok_or("--board is missing: `laptop` needs no hardware")?;
+        self.args.board = match (self.board, self.args.mode) {
+            (Some(board), _) => board,
+            (None, Mode::Export) => String::new(),
+            (None, _) => return Err("--board is missing: `laptop` needs no hardware".into()),
+        };
         match (&mut self.args.mode, self.interactive) {
             (Mode::SelfTest { interactive }, wanted) => *interactive = wanted,
             (_, true) => return Err("--interactive belongs to --self-test".into()),
             _ => {}
         }
-        if self.args.json && self.args.mode == Mode::Phone {
+        if self.args.json && matches!(self.args.mode, Mode::Phone | Mode::Export) {
             return Err("--json belongs to --check-board or --self-test".into());
         }
         self.args.state = match (self.state, self.args.mode) {
             (Some(state), _) => state,
-            (None, Mode::Phone) => {
+            (None, Mode::Phone | Mode::Export) => {
                 return Err("--state <folder> is missing: name a folder for settings and history".into());
             }
             (None, _) => PathBuf::new(),
@@ -320,6 +334,13 @@ mod tests {
         }
         let Ok(Parsed::Run(args)) = of(&["--board", "laptop", "--interactive", "--self-test"]) else { panic!() };
         assert_eq!(args.mode, Mode::SelfTest { interactive: true });
+    }
+
+    #[test]
+    fn an_export_needs_the_state_folder_alone() {
+        let Ok(Parsed::Run(args)) = of(&["--state", "s", "--export", "--seal-key", "/run/key"]) else { panic!() };
+        assert_eq!((args.mode, args.seal_key), (Mode::Export, Some(PathBuf::from("/run/key"))));
+        assert!(of(&["--export"]).unwrap_err().contains("--state"));
     }
 
     #[test]

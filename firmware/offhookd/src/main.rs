@@ -5,6 +5,7 @@ mod bench;
 mod check_board;
 mod control_server;
 mod device;
+mod export;
 mod factory_reset;
 mod health;
 mod heartbeat;
@@ -37,6 +38,18 @@ fn main() -> ExitCode {
     if let Err(error) = start_log(&args) {
         eprintln!("offhookd: {error}");
         return ExitCode::FAILURE;
+    }
+    if args.mode == args::Mode::Export {
+        return match export::run(&args.state, args.seal_key.as_deref()) {
+            Ok(text) => {
+                print!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("offhookd: --export: {error}");
+                ExitCode::FAILURE
+            }
+        };
     }
     if args.mode == args::Mode::CheckBoard {
         return match device::board(&args.board).map(|board| check_board::run(&board, args.json)) {

@@ -9,7 +9,7 @@ use crate::screen::ScreenThread;
 use crate::self_test_report::Report;
 use crate::sound_thread::{SoundEvent, SoundThread};
 use crate::vitals::{Seen, Vitals, runtime_folder};
-use crate::{device, factory_reset, network, sound, sound_files};
+use crate::{device, export, factory_reset, network, sound, sound_files};
 use offhook_board::{AudioWiring, Board, PanelWiring};
 use offhook_hal::sim::NoneAudio;
 use offhook_hal::{AudioFormat, PanelEvent};
@@ -104,7 +104,14 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
     let state = args.state.display();
     let folder = Folder::open(&args.state)
         .map_err(|error| format!("cannot use the state folder {state}: {error}; name another one with --state"))?;
-    let mut store = Store::new(folder);
+    let seal = export::seal(args.seal_key.as_deref())?;
+    match &seal {
+        Some(_) => tracing::info!("stored secrets are sealed with the key of this board"),
+        None => {
+            tracing::info!("stored secrets are not sealed: this board has no key; their file is private to its owner")
+        }
+    }
+    let mut store = Store::new(folder).sealed(seal);
     let records = store.load().map_err(|error| format!("cannot read the state folder {state}: {error}"))?;
     let store = StoreThread::spawn(store).map_err(|error| format!("cannot start: {error}"))?;
     let mut accounts = Vec::new();
