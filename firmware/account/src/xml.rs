@@ -422,6 +422,10 @@ fn unescape(raw: &str) -> Result<Unescaped, (usize, String)> {
     let mut repaired = None;
     let mut rest = raw;
     while let Some(at) = rest.find('&') {
+        // It will be refused for its length: no more work for it.
+        if text.len() > MAX_VALUE {
+            return Ok(Unescaped { text, repaired });
+        }
         let (before, reference) = rest.split_at(at);
         text.push_str(&normalise_line_ends(before));
         let place = raw.len() - reference.len();
