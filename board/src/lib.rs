@@ -72,11 +72,13 @@ pub struct LinesWiring {
     pub bell: Option<Pin>,
 }
 
-/// A pin: in the file, a number is a line of [`LinesWiring::chip`], and `"front.3"` is pin 3 of the expander `front`.
+/// A pin: in the file, a number is a line of [`LinesWiring::chip`] (in a matrix with a chip of its own, of that one), and `"front.3"` is pin 3 of the expander `front`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Pin {
     /// offset in the chip
     Line(u32),
+    /// offset in the chip of the matrix, [`MatrixWiring::chip`]
+    MatrixLine(u32),
     /// pin of a port expander
     Expander {
         /// index in [`LinesWiring::expanders`]
@@ -148,6 +150,8 @@ pub struct HookWiring {
 /// Keys in rows and columns: columns are pulled up, the scanned row is driven low, the others float.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixWiring {
+    /// gpiochip path or label of rows and columns that are a [`Pin::MatrixLine`]; `None`: there are none
+    pub chip: Option<String>,
     /// outputs
     pub rows: Vec<Pin>,
     /// inputs

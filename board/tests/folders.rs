@@ -37,7 +37,7 @@ impl Folder {
     fn wired(&self) -> BTreeMap<u32, String> {
         let lines = self.named().into_iter().filter_map(|(pin, what)| match pin {
             Pin::Line(line) => Some((line, what)),
-            Pin::Expander { .. } => None,
+            Pin::MatrixLine(_) | Pin::Expander { .. } => None,
         });
         lines.collect()
     }
@@ -126,7 +126,10 @@ fn the_drawing_says_what_every_pin_is() {
         for (pin, what) in named {
             let drawn = match pin {
                 Pin::Line(line) => drawn_line(&drawing, line),
-                Pin::Expander { expander, pin } => drawn_on_expander(&drawing, &wiring.expanders[expander].name, pin),
+                Pin::MatrixLine(line) => drawn_in(&drawing, &matrix_section(wiring), line),
+                Pin::Expander { expander, pin } => {
+                    drawn_in(&drawing, &format!("## Expander {}", wiring.expanders[expander].name), pin.into())
+                }
             };
             let drawn = drawn.unwrap_or_else(|| panic!("{}: {} is not drawn", folder.board.name, wiring.place(pin)));
             let exact =
@@ -140,6 +143,12 @@ fn the_drawing_says_what_every_pin_is() {
 fn the_drawing_shows_nothing_that_is_not_wired() {
     for folder in folders() {
         let Some(drawing) = folder.text("pins.md") else { continue };
+        let matrix = folder.lines().filter(|wiring| wiring.matrix.as_ref().is_some_and(|matrix| matrix.chip.is_some()));
+        for line in (0..32).filter(|_| matrix.is_some()) {
+            let Some(drawn) = drawn_in(&drawing, &matrix_section(matrix.unwrap()), line) else { continue };
+            let wired = folder.named().iter().any(|(pin, _)| *pin == Pin::MatrixLine(line));
+            assert!(wired || drawn.starts_with('('), "{}: line {line} of the matrix is {drawn}", folder.board.name);
+        }
         let mut known = folder.wired();
         if let Some(overlay) = folder.text("overlay.dts") {
             known.extend(Overlay::read(&overlay).lines().into_iter().map(|line| (line, String::new())));
@@ -152,9 +161,15 @@ fn the_drawing_shows_nothing_that_is_not_wired() {
     }
 }
 
+/// Where the drawing shows the matrix' own chip.
+fn matrix_section(wiring: &LinesWiring) -> String {
+    format!("## Matrix {}", wiring.matrix.as_ref().unwrap().chip.as_ref().unwrap())
+}
+
 /// What the drawing says of a line: left or right of a 40-pin header, or in a table of simulated lines.
 fn drawn_line(drawing: &str, line: u32) -> Option<String> {
     let name = format!("GPIO{line}");
+    let drawing = drawing.split("\n## Matrix").next().unwrap();
     for row in drawing.lines() {
         if let Some(cells) = row.strip_prefix(&format!("| {line} | ")) {
             if !drawing.contains("## Expander") {
@@ -179,11 +194,14 @@ fn drawn_line(drawing: &str, line: u32) -> Option<String> {
     None
 }
 
-fn drawn_on_expander(drawing: &str, expander: &str, pin: u8) -> Option<String> {
-    let section = drawing.split_once(&format!("## Expander {expander}\n"))?.1;
+/// What the drawing says of a pin in the section with this heading.
+fn drawn_in(drawing: &str, heading: &str, pin: u32) -> Option<String> {
+    let section = drawing.split_once(&format!("{heading}\n"))?.1;
     let section = section.split("\n## ").next()?;
     let row = section.lines().find_map(|row| row.strip_prefix(&format!("| {pin} | ")))?;
-    Some(row.split_once(" | ")?.1.trim_end_matches([' ', '|']).to_owned())
+    // An expander's pins have a name too.
+    let what = row.split_once(" | ").map_or(row, |(_, what)| what);
+    Some(what.trim_end_matches([' ', '|']).to_owned())
 }
 
 #[test]

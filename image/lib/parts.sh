@@ -134,7 +134,7 @@ for name, file in json.load(open(os.path.join(sys.argv[1], "release.json")))["fi
 T
 }
 
-nothing_of_the_hand() { ! find "$tree" \( -name '*offhook-hand*' -o -name '*gpio-sim*' -o -name 'simulate' \) | grep .; }
+nothing_of_the_hand() { ! find "$tree" \( -name '*offhook-hand*' -o -name '*gpio-sim*' -o -name 'offhook-contacts*' -o -name 'simulate' \) | grep .; }
 
 modules_match() {
     local release; release=$(ls "$tree/usr/lib/modules")

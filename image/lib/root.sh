@@ -85,9 +85,8 @@ modules() {
     { dpkg-deb -f "$package_file" Package Version Architecture Source Maintainer Homepage; echo; } >>"$work/packages.txt"
     local tree_of_kernel=$kernel/lib/modules/$release_of_kernel
     if [ "$HAND" = yes ]; then
-        local sim=$root/target/image/gpio-sim/$release_of_kernel/gpio-sim.ko
-        [ -f "$sim" ] || "$here/kernel/gpio-sim" "$release_of_kernel" >/dev/null
-        install -m 644 "$sim" "$tree_of_kernel/kernel/drivers/gpio/gpio-sim.ko"
+        local simulated; simulated=$("$here/kernel/gpio-modules" "$release_of_kernel")
+        install -m 644 "$simulated"/*.ko "$tree_of_kernel/kernel/drivers/gpio/"
     fi
     depmod -b "$kernel" "$release_of_kernel"
     local into=$tree/usr/lib/modules/$release_of_kernel

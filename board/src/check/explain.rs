@@ -30,6 +30,10 @@ pub fn explain(board: &Board) -> Vec<String> {
 pub(super) fn place(wiring: &LinesWiring, pin: Pin) -> String {
     match pin {
         Pin::Line(line) => format!("line {line} of {}", wiring.chip),
+        Pin::MatrixLine(line) => match wiring.matrix.as_ref().and_then(|matrix| matrix.chip.as_ref()) {
+            Some(chip) => format!("line {line} of {chip}"),
+            None => format!("line {line} of a chip that is not named"),
+        },
         Pin::Expander { expander, pin } => match wiring.expanders.get(expander) {
             Some(expander) => format!("pin {} of expander {}", pin_name(expander, pin), expander.name),
             None => format!("pin {pin} of an expander that is not there"),

@@ -9,7 +9,7 @@ use crate::{Board, ExpanderWiring, JackWiring, LightPlace, LinesWiring, Pin, Usb
 const CONSUMER: &str = "offhook";
 
 pub(super) fn missing(wiring: &LinesWiring, board: &Board, machine: &Machine, found: &mut Findings) {
-    chip(wiring, machine, found);
+    chips(wiring, machine, found);
     for expander in &wiring.expanders {
         self::expander(expander, machine, found);
     }
@@ -23,29 +23,40 @@ pub(super) fn missing(wiring: &LinesWiring, board: &Board, machine: &Machine, fo
     }
 }
 
-fn chip(wiring: &LinesWiring, machine: &Machine, found: &mut Findings) {
-    if wiring.chip.is_empty() {
-        return;
+fn chips(wiring: &LinesWiring, machine: &Machine, found: &mut Findings) {
+    let (mut lines, mut of_matrix) = (Vec::new(), Vec::new());
+    for (what, pin) in pins(wiring) {
+        match pin {
+            Pin::Line(line) => lines.push((what, line)),
+            Pin::MatrixLine(line) => of_matrix.push((what, line)),
+            Pin::Expander { .. } => {}
+        }
     }
-    let Some(chip) = machine.gpio_chip(&wiring.chip) else {
+    for expander in &wiring.expanders {
+        let interrupt = expander.interrupt.map(|line| (format!("[panel.expanders.{}] interrupt", expander.name), line));
+        lines.extend(interrupt);
+    }
+    if !wiring.chip.is_empty() {
+        chip("[panel] chip", &wiring.chip, &lines, machine, found);
+    }
+    if let Some(name) = wiring.matrix.as_ref().and_then(|matrix| matrix.chip.as_ref()) {
+        chip("[panel.matrix] chip", name, &of_matrix, machine, found);
+    }
+}
+
+fn chip(entry: &str, name: &str, lines: &[(String, u32)], machine: &Machine, found: &mut Findings) {
+    let Some(chip) = machine.gpio_chip(name) else {
         let known = machine.gpio_chips.iter().map(|chip| &chip.label);
         let remedy = format!(
             "write a label as `gpiodetect` prints it; this machine has {}. Is this the machine the board is for?",
             list(known, "none")
         );
-        found.error("[panel] chip", format!("there is no GPIO chip `{}`", wiring.chip), remedy);
+        found.error(entry, format!("there is no GPIO chip `{name}`"), remedy);
         return;
     };
-    found.access(Severity::Error, "[panel] chip", &chip.path, &chip.access, machine);
-    for (what, pin) in pins(wiring) {
-        if let Pin::Line(line) = pin {
-            self::line(&what, line, chip, found);
-        }
-    }
-    for expander in &wiring.expanders {
-        if let Some(line) = expander.interrupt {
-            self::line(&format!("[panel.expanders.{}] interrupt", expander.name), line, chip, found);
-        }
+    found.access(Severity::Error, entry, &chip.path, &chip.access, machine);
+    for (what, line) in lines {
+        self::line(what, *line, chip, found);
     }
 }
 

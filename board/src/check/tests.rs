@@ -23,6 +23,16 @@ fn complete(board: &Board) -> Machine {
                 access: Access::Usable,
             });
         }
+        if let Some(label) = wiring.matrix.as_ref().and_then(|matrix| matrix.chip.clone()) {
+            chips.push(GpioChip {
+                path: "/dev/gpiochip1".into(),
+                name: "gpiochip1".into(),
+                label,
+                lines: 8,
+                used: Vec::new(),
+                access: Access::Usable,
+            });
+        }
         if !wiring.expanders.is_empty() {
             buses.push(I2cBus {
                 path: "/dev/i2c-1".into(),
@@ -119,6 +129,18 @@ fn an_empty_machine_is_told_of_every_part_and_what_to_do() {
     one(&findings, Severity::Warning, "[watchdog] device", "bcm2835_wdt");
     let findings = missing(&board("rpi-zero2w-handset"), &Machine { pwm_chips: Vec::new(), ..Machine::default() });
     one(&findings, Severity::Warning, "[panel.lamps] message", "pwmchip0");
+}
+
+#[test]
+fn the_chip_of_the_matrix_is_looked_at_like_the_other_one() {
+    let findings = after("uml", |machine| machine.gpio_chips.truncate(1));
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    one(&findings, Severity::Error, "[panel.matrix] chip", "no GPIO chip `offhook-matrix`");
+    let findings = after("uml", |machine| machine.gpio_chips[1].lines = 6);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    one(&findings, Severity::Error, "[panel.matrix] column 3", "offhook-matrix (/dev/gpiochip1) has no line 6");
+    let findings = after("uml", |machine| machine.gpio_chips[1].used = vec![(0, "spi0".into())]);
+    one(&findings, Severity::Error, "[panel.matrix] row 1", "held by `spi0`");
 }
 
 #[test]

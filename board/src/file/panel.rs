@@ -50,7 +50,8 @@ impl Reading<'_> {
                 "nothing says when the handset is lifted: add [panel.hook], [panel.usb_handset], or input_devices with one that sends KEY_PHONE",
             ));
         }
-        let matrix = file.matrix.map(|matrix| self.matrix(matrix, &mut used)).transpose()?;
+        let chip = file.chip.as_ref().map(|chip| chip.get_ref().as_str());
+        let matrix = file.matrix.map(|matrix| self.matrix(matrix, chip, &mut used)).transpose()?;
         let mut keys = Vec::new();
         for (name, pin) in file.keys {
             let key = self.key(&name)?;
@@ -143,9 +144,24 @@ impl Reading<'_> {
         Ok(UsbHandsetWiring { usb, headset: file.headset })
     }
 
-    fn matrix(&self, file: MatrixFile, used: &mut Used<'_>) -> Checked<MatrixWiring> {
-        let rows = self.wires(file.rows, "row", used)?;
-        let columns = self.wires(file.columns, "column", used)?;
+    fn matrix(&self, file: MatrixFile, panel_chip: Option<&str>, used: &mut Used<'_>) -> Checked<MatrixWiring> {
+        let own_chip = file.chip.is_some();
+        let rows = self.wires(file.rows, "row", own_chip, used)?;
+        let columns = self.wires(file.columns, "column", own_chip, used)?;
+        let chip = match file.chip {
+            Some(chip) => {
+                let chip = self.filled(chip, "chip")?;
+                if panel_chip == Some(chip.get_ref().as_str()) {
+                    let reason = "this already is the chip of the panel: remove it here, rows and columns are lines of that chip";
+                    return Err(self.refuse(chip.span(), reason));
+                }
+                if !rows.iter().chain(&columns).any(|pin| matches!(pin, Pin::MatrixLine(_))) {
+                    return Err(self.refuse(chip.span(), "no row or column is a line of this chip: remove it"));
+                }
+                Some(chip.into_inner())
+            }
+            None => None,
+        };
         let span = file.keys.span();
         let file_keys = file.keys.into_inner();
         if file_keys.len() != rows.len() {
@@ -190,10 +206,17 @@ impl Reading<'_> {
             );
             return Err(self.refuse(file.scan_ms.span(), reason));
         }
-        Ok(MatrixWiring { rows, columns, keys, scan_ms, debounce_ms: self.debounce(file.debounce_ms)? })
+        Ok(MatrixWiring { chip, rows, columns, keys, scan_ms, debounce_ms: self.debounce(file.debounce_ms)? })
     }
 
-    fn wires(&self, pins: Spanned<Vec<Spanned<PinFile>>>, what: &str, used: &mut Used<'_>) -> Checked<Vec<Pin>> {
+    /// Rows or columns; `own_chip`: numbers are lines of the matrix' own chip.
+    fn wires(
+        &self,
+        pins: Spanned<Vec<Spanned<PinFile>>>,
+        what: &str,
+        own_chip: bool,
+        used: &mut Used<'_>,
+    ) -> Checked<Vec<Pin>> {
         let span = pins.span();
         let pins = pins.into_inner();
         if pins.is_empty() || pins.len() > WIDEST_MATRIX {
@@ -201,7 +224,14 @@ impl Reading<'_> {
             return Err(self.refuse(span, reason));
         }
         let numbered = (1..).zip(&pins);
-        numbered.map(|(number, pin)| used.input(pin, &format!("{what} {number}"))).collect()
+        let pins = numbered.map(|(number, pin)| {
+            let what = format!("{what} {number}");
+            match pin.get_ref() {
+                PinFile::Line(line) if own_chip => used.matrix_line(*line, pin.span(), &what),
+                _ => used.input(pin, &what),
+            }
+        });
+        pins.collect()
     }
 
     fn rotary(&self, file: RotaryFile, used: &mut Used<'_>) -> Checked<RotaryWiring> {

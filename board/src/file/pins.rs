@@ -119,7 +119,7 @@ impl<'a> Used<'a> {
     /// The expander of a pin.
     pub(super) fn expander_of(&self, pin: Pin) -> Option<&ExpanderWiring> {
         match pin {
-            Pin::Line(_) => None,
+            Pin::Line(_) | Pin::MatrixLine(_) => None,
             Pin::Expander { expander, .. } => self.expanders.get(expander),
         }
     }
@@ -174,12 +174,25 @@ impl<'a> Used<'a> {
     }
 
     fn line(&mut self, offset: u32, span: Range<usize>, what: &str) -> Checked<u32> {
-        if offset >= LINES_OF_A_CHIP {
-            let reason = format!("no chip has a line {offset}: use its offset in the chip, as gpioinfo prints it");
-            return Err(self.reading.refuse(span, reason));
-        }
+        self.check_offset(offset, &span)?;
         self.take(Pin::Line(offset), span, &format!("line {offset}"), what)?;
         Ok(offset)
+    }
+
+    /// Gives away a line of the matrix' own chip.
+    pub(super) fn matrix_line(&mut self, offset: u32, span: Range<usize>, what: &str) -> Checked<Pin> {
+        self.check_offset(offset, &span)?;
+        let pin = Pin::MatrixLine(offset);
+        self.take(pin, span, &format!("line {offset} of the matrix' chip"), what)?;
+        Ok(pin)
+    }
+
+    fn check_offset(&self, offset: u32, span: &Range<usize>) -> Checked<()> {
+        if offset >= LINES_OF_A_CHIP {
+            let reason = format!("no chip has a line {offset}: use its offset in the chip, as gpioinfo prints it");
+            return Err(self.reading.refuse(span.clone(), reason));
+        }
+        Ok(())
     }
 
     fn take(&mut self, pin: Pin, span: Range<usize>, name: &str, what: &str) -> Checked<()> {

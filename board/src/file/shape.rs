@@ -90,6 +90,7 @@ pub(super) enum Level {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MatrixFile {
+    pub(super) chip: Option<Spanned<String>>,
     pub(super) rows: Spanned<Vec<Spanned<PinFile>>>,
     pub(super) columns: Spanned<Vec<Spanned<PinFile>>>,
     pub(super) keys: Spanned<Vec<Spanned<Vec<Spanned<String>>>>>,

@@ -139,6 +139,26 @@ fn expanders_are_numbered_as_pins_count_them() {
 }
 
 #[test]
+fn a_matrix_may_have_a_chip_of_its_own_with_the_same_numbers() {
+    let text = WIRED.replace("rows = [1, 2]", "chip = \"pad\"\nrows = [17, 2]");
+    let matrix = lines(&text).matrix.unwrap();
+    assert_eq!(matrix.chip.as_deref(), Some("pad"));
+    assert_eq!(matrix.rows, [Pin::MatrixLine(17), Pin::MatrixLine(2)]);
+    assert_eq!(matrix.columns, [Pin::MatrixLine(3), Pin::Expander { expander: 0, pin: 4 }]);
+    assert_eq!(lines(WIRED).matrix.unwrap().chip, None);
+    let reason = |text: &str| refused(text).1;
+    assert!(
+        reason(&text.replace("[3, \"front.4\"]", "[17, 4]")).contains("line 17 of the matrix' chip already is row 1")
+    );
+    assert!(reason(&text.replace("[17, 2]", "[17, 5000]")).contains("no chip has a line 5000"));
+    let only_expander =
+        text.replace("[17, 2]", "[\"front.1\", \"front.2\"]").replace("[3, \"front.4\"]", "[\"front.3\", \"front.4\"]");
+    assert!(reason(&only_expander).contains("no row or column is a line of this chip"));
+    let panel_chip = lines(WIRED).chip;
+    assert!(reason(&text.replace("\"pad\"", &format!("{panel_chip:?}"))).contains("remove it here"));
+}
+
+#[test]
 fn a_rotary_dial_has_the_usual_times_unless_it_says_otherwise() {
     let expected = RotaryWiring {
         pulse: Pin::Expander { expander: 0, pin: 0 },

@@ -1,10 +1,10 @@
 //! Contacts as they are: bouncing, stuck, two at once, a hook that flutters.
 
-use super::office::{DIAL_TONE, Office, SONG};
+use super::office::{DIAL_TONE, OTHER_SONG, Office, SONG, figure};
 use crate::Entry;
 use crate::boards::Kind;
 use crate::case::{Case, Outcome, skip};
-use crate::hand::MS;
+use crate::hand::{MS, ms};
 use crate::wait;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub(super) fn cases() -> Vec<Entry> {
     };
     vec![
         entry("bouncing_contacts", bouncing_contacts, 90),
+        // A relay hand does not know how the keys of its phone are wired.
+        Entry { boards: &[Kind::Uml, Kind::QemuVirt], ..entry("ghost_key", ghost_key, 90) },
         Entry { boards: &[Kind::Uml], ..entry("stuck_key", stuck_key, 150) },
     ]
 }
@@ -46,10 +48,7 @@ fn bouncing_contacts(case: &Case, kind: Kind) -> Outcome {
     office.hand.lift()?;
     let now = office.hand.clock()?;
     office.hand.hear(DIAL_TONE, now, 5)?;
-    for (keys, way) in [("1", "down"), ("0", "down"), ("1 0", "up")] {
-        office.hand.ask(&format!("keys {keys} {way}"))?;
-        wait::pass(100);
-    }
+    office.keys(&["1 down", "0 down", "1 0 up"])?;
     office.hand.dial("1#")?;
     bob.phone.wait_line("ring on").map_err(|error| format!("two keys at once: {error}"))?;
     office.hand.put_down()?;
@@ -76,6 +75,46 @@ fn flutter(office: &mut Office) -> Outcome {
         }
     }
     Err(skip("this machine is too busy to move a hook every 10 ms; everything else of this case passed"))
+}
+
+/// Three keys in the corners of a rectangle of the matrix close the fourth. Neither it nor the third key, which could as well be
+/// the ghost, is taken; as soon as the others are up, there is no doubt and the third key counts.
+fn ghost_key(case: &Case, kind: Kind) -> Outcome {
+    let mut office = Office::open(case, kind)?;
+    let mut bob = office.peer(case, "101", SONG)?;
+    let mut carol = office.peer(case, "102", OTHER_SONG)?;
+    // 1 and 0 are opposite corners, 2 is the third, * the fourth. On a keypad with diodes, or if a ghost were a digit, these
+    // would not be the numbers 101 and 102.
+    let lifted = office.hand.lift()?;
+    office.hand.hear(DIAL_TONE, lifted, 5)?;
+    let first = office.hand.ask("key 1 down")?["at"].as_i64().unwrap_or(lifted);
+    let silent = office.hand.hear_silence(first, 5)?;
+    figure(kind, &format!("first digit of the matrix to the end of the dial tone {:.0} ms", ms(first, silent)));
+    office.keys(&["0 down", "2 down", "2 up", "1 0 up"])?;
+    office.hand.dial("1#")?;
+    bob.phone.wait_line("ring on").map_err(|error| format!("two corners and a doubtful third: {error}"))?;
+    office.hand.put_down()?;
+    bob.phone.wait_line("ring off")?;
+    wait::pass(500);
+
+    let lifted = office.hand.lift()?;
+    office.hand.hear(DIAL_TONE, lifted, 5)?;
+    office.keys(&["1 down", "0 down", "2 down", "1 0 up", "2 up"])?;
+    office.hand.dial("#")?;
+    carol.phone.wait_line("ring on").map_err(|error| format!("the third key alone: {error}"))?;
+    office.hand.put_down()?;
+    carol.phone.wait_line("ring off").map(drop)
+}
+
+impl Office {
+    /// Moves keys one after the other, slowly enough for any settling time.
+    fn keys(&mut self, moves: &[&str]) -> Outcome {
+        for keys in moves {
+            self.hand.ask(&format!("keys {keys}"))?;
+            wait::pass(150);
+        }
+        Ok(())
+    }
 }
 
 /// A key that hangs is let go after a minute, the others work on, and it works again once it is free.

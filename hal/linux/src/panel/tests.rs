@@ -148,6 +148,7 @@ fn wiring() -> LinesWiring {
         keys: vec![(Key::Hold, Pin::Line(5)), (Key::Mute, Pin::Line(6))],
         key_debounce_ms: 10,
         matrix: Some(MatrixWiring {
+            chip: None,
             rows: vec![Pin::Line(1), Pin::Line(2)],
             columns: vec![Pin::Line(3), Pin::Line(4)],
             keys: vec![

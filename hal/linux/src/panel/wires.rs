@@ -15,7 +15,7 @@ use offhook_hal::hid::Indicator;
 use offhook_hal::matrix::{self, Closed};
 use offhook_hal::{Lamp, PanelError, PanelReport};
 
-use super::bank::{Bank, Lost, Moved, Plan};
+use super::bank::{self, Bank, Lines, Lost, Moved, Plan};
 use super::inputs::Input;
 use super::lights::{self, Device};
 use super::usb_handset::UsbHandset;
@@ -28,8 +28,13 @@ const SETTLE: Duration = Duration::from_micros(10);
 /// First and longest pause before something lost is looked for again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
+/// Banks: the GPIO chip, the matrix' own (without pins if it has none), and then the expanders.
+const CHIP: usize = 0;
+const MATRIX_CHIP: usize = 1;
+const EXPANDERS: usize = 2;
+
 pub(super) struct LinuxWires {
-    /// the GPIO chip and the expanders
+    /// the GPIO chip, that of the matrix, and the expanders
     banks: Vec<Slot>,
     /// contacts as the panel counts them
     contacts: Vec<Place>,
@@ -80,8 +85,9 @@ struct Light {
 impl Place {
     fn of(pin: Pin) -> Self {
         match pin {
-            Pin::Line(line) => Self { bank: 0, pin: line },
-            Pin::Expander { expander, pin } => Self { bank: expander + 1, pin: u32::from(pin) },
+            Pin::Line(line) => Self { bank: CHIP, pin: line },
+            Pin::MatrixLine(line) => Self { bank: MATRIX_CHIP, pin: line },
+            Pin::Expander { expander, pin } => Self { bank: EXPANDERS + expander, pin: u32::from(pin) },
         }
     }
 }
@@ -134,7 +140,7 @@ impl LinuxWires {
     }
 
     fn make_banks(&mut self, wiring: &LinesWiring) -> Result<(), PanelError> {
-        let mut plan = self.plan(0);
+        let mut plan = self.plan(CHIP);
         // Expanders may share an interrupt line: their outputs are open-drain.
         for line in wiring.expanders.iter().filter_map(|expander| expander.interrupt) {
             if !plan.contacts.contains(&line) {
@@ -148,8 +154,16 @@ impl LinuxWires {
         } else {
             self.banks.push(Slot { bank: backend::none(), plan, interrupt: None, open: true });
         }
+        let plan = self.plan(MATRIX_CHIP);
+        let bank: Box<dyn Bank> = match wiring.matrix.as_ref().and_then(|matrix| matrix.chip.clone()) {
+            Some(chip) => Box::new(Lines::new(bank::Chip::Named(chip), plan.clone())),
+            None => backend::none(),
+        };
+        // Its driver may come late, and without it everything but the keypad works.
+        let open = plan.is_empty();
+        self.banks.push(Slot { bank, plan, interrupt: None, open });
         for (index, wired) in wiring.expanders.iter().enumerate() {
-            let plan = self.plan(index + 1);
+            let plan = self.plan(EXPANDERS + index);
             let bank = expander::bank(wired, plan.clone());
             self.banks.push(Slot { bank, plan, interrupt: wired.interrupt, open: false });
         }
@@ -319,7 +333,7 @@ impl LinuxWires {
                         let place = Place { bank: index, pin };
                         if let Some(contact) = self.contacts.iter().position(|known| *known == place) {
                             self.waiting.push_back(Raw::Edge { at, contact, high });
-                        } else if index == 0 && !high {
+                        } else if index == CHIP && !high {
                             self.waiting.push_back(Raw::Look);
                         }
                     }
@@ -431,7 +445,7 @@ impl Wires for LinuxWires {
     }
 
     fn must_poll(&self) -> bool {
-        let deaf = self.banks.first().is_none_or(|first| !first.open);
+        let deaf = self.banks.get(CHIP).is_none_or(|chip| !chip.open);
         self.banks.iter().any(|slot| {
             let watched = !slot.plan.contacts.is_empty() || (self.resting && !slot.plan.columns.is_empty());
             slot.open && !slot.bank.is_stamped() && watched && (slot.interrupt.is_none() || deaf)
@@ -440,7 +454,7 @@ impl Wires for LinuxWires {
 
     fn look(&mut self) -> bool {
         let mut again = false;
-        for index in 1..self.banks.len() {
+        for index in EXPANDERS..self.banks.len() {
             let Some(slot) = self.banks.get(index).filter(|slot| slot.open && !slot.bank.is_stamped()) else {
                 continue;
             };
@@ -449,7 +463,7 @@ impl Wires for LinuxWires {
                 continue;
             }
             // Another input changed since: the line stays low, and without an edge nobody would look again.
-            again |= interrupt.is_some_and(|line| self.ask(0, |bank| bank.level(line)) == Some(false));
+            again |= interrupt.is_some_and(|line| self.ask(CHIP, |bank| bank.level(line)) == Some(false));
             for contact in 0..self.contacts.len() {
                 if let Some(place) = self.contacts.get(contact).copied().filter(|place| place.bank == index)
                     && let Some(high) = self.ask(index, |bank| bank.level(place.pin))

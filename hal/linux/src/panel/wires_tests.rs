@@ -76,11 +76,11 @@ impl Bank for Fake {
     }
 }
 
-const HOOK: Place = Place { bank: 1, pin: 9 };
-const LAMP: Place = Place { bank: 1, pin: 10 };
+const HOOK: Place = Place { bank: EXPANDERS, pin: 9 };
+const LAMP: Place = Place { bank: EXPANDERS, pin: 10 };
 const INTERRUPT: u32 = 27;
-const ROWS: [Place; 2] = [Place { bank: 0, pin: 5 }, Place { bank: 1, pin: 0 }];
-const COLUMNS: [Place; 2] = [Place { bank: 1, pin: 3 }, Place { bank: 0, pin: 6 }];
+const ROWS: [Place; 2] = [Place { bank: CHIP, pin: 5 }, Place { bank: EXPANDERS, pin: 0 }];
+const COLUMNS: [Place; 2] = [Place { bank: EXPANDERS, pin: 3 }, Place { bank: CHIP, pin: 6 }];
 
 /// A panel on a chip and an expander: a row and a column of the matrix on each, hook and lamp on the expander.
 fn wires(interrupt: Option<u32>) -> (LinuxWires, Arc<Mutex<World>>) {
@@ -91,8 +91,8 @@ fn wires(interrupt: Option<u32>) -> (LinuxWires, Arc<Mutex<World>>) {
     let place = LightPlace::Pin(Pin::Expander { expander: 0, pin: 10 });
     wires.lamps = vec![vec![Light { place, active_low: true, device: None, percent: 0 }]];
     wires.banks.clear();
-    for (index, interrupt) in [None, interrupt].into_iter().enumerate() {
-        let bank = Box::new(Fake { world: Arc::clone(&world), index, stamped: index == 0 });
+    for (index, interrupt) in [None, None, interrupt].into_iter().enumerate() {
+        let bank = Box::new(Fake { world: Arc::clone(&world), index, stamped: index != EXPANDERS });
         let plan = wires.plan(index);
         wires.banks.push(Slot { bank, plan, interrupt, open: true });
     }
@@ -119,6 +119,47 @@ fn a_matrix_over_two_chips_is_scanned_like_any_other() {
     world.lock().unwrap().pressed.clear();
     assert!(wires.rest());
     assert_eq!(world.lock().unwrap().low.len(), 2, "at rest every row is driven");
+}
+
+#[test]
+fn a_matrix_on_a_chip_of_its_own_is_scanned_rests_and_is_lost_without_the_rest() {
+    let (mut wires, world) = wires(None);
+    let line = |pin| Place::of(Pin::MatrixLine(pin));
+    (wires.rows, wires.columns) = (vec![line(0), line(1)], vec![line(4), line(5)]);
+    world.lock().unwrap().pressed = vec![(line(1), line(4))];
+    let closed = wires.scan().unwrap();
+    assert!(closed.is_closed(1, 0) && !closed.is_closed(0, 0) && !closed.is_closed(1, 1));
+    world.lock().unwrap().pressed.clear();
+    assert!(wires.rest());
+    world.lock().unwrap().edges.push_back((MATRIX_CHIP, Moved::Column));
+    assert_eq!(raws(&mut wires), [Raw::Stirred]);
+    world.lock().unwrap().broken = vec![MATRIX_CHIP];
+    assert_eq!(wires.scan(), None);
+    assert!(matches!(wires.report(), Some(PanelReport::Lost(name, _)) if name == "bank 1"));
+    assert_eq!(raws(&mut wires), [Raw::MatrixAway], "hook and lamps are elsewhere");
+    assert_eq!(wires.level(0), Some(true));
+    world.lock().unwrap().broken.clear();
+    let due = wires.retry_at().unwrap();
+    wires.retry(due);
+    assert_eq!(raws(&mut wires), [Raw::Stirred]);
+}
+
+#[test]
+fn a_chip_of_the_matrix_that_is_missing_is_looked_for() {
+    let row = vec![Pin::MatrixLine(0)];
+    let matrix = offhook_board::MatrixWiring {
+        chip: Some("no-such-chip".into()),
+        rows: row,
+        columns: vec![Pin::MatrixLine(1)],
+        keys: vec![vec![None]],
+        scan_ms: 5,
+        debounce_ms: 10,
+    };
+    let wiring = LinesWiring { matrix: Some(matrix), ..LinesWiring::default() };
+    let mut wires = LinuxWires::open(&wiring, &[]).unwrap();
+    assert!(matches!(wires.report(), Some(PanelReport::Lost(name, _)) if name == "no-such-chip"));
+    assert_eq!((wires.scan(), wires.rest()), (None, false));
+    assert!(wires.retry_at().is_some());
 }
 
 #[test]
@@ -162,9 +203,9 @@ fn an_expander_that_is_lost_is_reported_once_and_comes_back_as_it_was() {
     let (mut wires, world) = wires(None);
     wires.light(0, 0, 100);
     assert_eq!(world.lock().unwrap().written.last(), Some(&(LAMP, false)), "lit means low");
-    world.lock().unwrap().broken = vec![1];
+    world.lock().unwrap().broken = vec![EXPANDERS];
     assert_eq!(wires.scan(), None);
-    assert!(matches!(wires.report(), Some(PanelReport::Lost(name, _)) if name == "bank 1"));
+    assert!(matches!(wires.report(), Some(PanelReport::Lost(name, _)) if name == "bank 2"));
     assert_eq!(wires.report(), None);
     assert_eq!(raws(&mut wires), [Raw::Away { contact: 0 }, Raw::MatrixAway]);
     wires.light(0, 0, 0);
@@ -177,7 +218,7 @@ fn an_expander_that_is_lost_is_reported_once_and_comes_back_as_it_was() {
     assert!(later > due);
     *world.lock().unwrap() = World { pulled: vec![HOOK], ..World::default() };
     wires.retry(later);
-    assert_eq!(wires.report(), Some(PanelReport::Found("bank 1".into())));
+    assert_eq!(wires.report(), Some(PanelReport::Found("bank 2".into())));
     assert_eq!(raws(&mut wires), [Raw::Back { contact: 0, high: false }, Raw::Stirred]);
     assert_eq!(world.lock().unwrap().written, [(LAMP, false)]);
     assert_eq!(wires.retry_at(), None);
@@ -186,7 +227,7 @@ fn an_expander_that_is_lost_is_reported_once_and_comes_back_as_it_was() {
 #[test]
 fn the_pause_before_a_retry_grows_to_half_a_minute() {
     let (mut wires, world) = wires(None);
-    world.lock().unwrap().broken = vec![1];
+    world.lock().unwrap().broken = vec![EXPANDERS];
     wires.light(0, 0, 100);
     let mut pauses = Vec::new();
     for _ in 0..10 {

@@ -2,17 +2,17 @@
 
 use crate::clock::{self, MS};
 use crate::request::Outcome;
-use crate::wiring::{Line, Wiring};
+use crate::wiring::{Contact, Wiring};
 use std::sync::Mutex;
 
 /// A way to move contacts and to see lamps.
 pub(crate) trait Wires: Send + Sync + std::fmt::Debug {
     /// Makes (`true`) or opens a contact; it stays so until told otherwise.
-    fn set(&self, line: &Line, active: bool) -> Outcome<()>;
+    fn set(&self, contact: &Contact, active: bool) -> Outcome<()>;
 }
 
 /// A contact by its name on the wire protocol.
-pub(crate) fn find<'a>(wiring: &'a Wiring, name: &str) -> Outcome<&'a Line> {
+pub(crate) fn find<'a>(wiring: &'a Wiring, name: &str) -> Outcome<&'a Contact> {
     if name == "hook" {
         return wiring.hook.as_ref().ok_or_else(|| "no hook is wired; add [hook] to the wiring file".to_owned());
     }
@@ -25,7 +25,7 @@ pub(crate) fn find<'a>(wiring: &'a Wiring, name: &str) -> Outcome<&'a Line> {
 /// When something was done [ns].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Done {
-    /// just before the line moved
+    /// just before the contact moved
     pub(crate) at: i64,
     /// just after
     pub(crate) done: i64,
@@ -46,44 +46,44 @@ impl Fingers {
 
     /// Every contact as it is when nobody touches the phone.
     pub(crate) fn let_go(&self, wiring: &Wiring) -> Outcome<()> {
-        for (name, line) in wiring.contacts() {
-            self.wires.set(line, false).map_err(|error| format!("{name}: {error}"))?;
+        for (name, contact) in wiring.contacts() {
+            self.wires.set(contact, false).map_err(|error| format!("{name}: {error}"))?;
         }
         Ok(())
     }
 
     /// Moves one contact.
-    pub(crate) fn set(&self, line: &Line, active: bool) -> Outcome<Done> {
+    pub(crate) fn set(&self, contact: &Contact, active: bool) -> Outcome<Done> {
         let _busy = self.busy.lock();
-        self.move_one(line, active)
+        self.move_one(contact, active)
     }
 
     /// Moves several contacts, one directly after the other.
-    pub(crate) fn set_all(&self, lines: &[&Line], active: bool) -> Outcome<Done> {
+    pub(crate) fn set_all(&self, contacts: &[&Contact], active: bool) -> Outcome<Done> {
         let _busy = self.busy.lock();
         let at = clock::monotonic();
-        for line in lines {
-            self.move_one(line, active)?;
+        for contact in contacts {
+            self.move_one(contact, active)?;
         }
         Ok(Done { at, done: clock::monotonic() })
     }
 
-    fn move_one(&self, line: &Line, active: bool) -> Outcome<Done> {
+    fn move_one(&self, contact: &Contact, active: bool) -> Outcome<Done> {
         let at = clock::monotonic();
-        self.wires.set(line, active)?;
+        self.wires.set(contact, active)?;
         Ok(Done { at, done: clock::monotonic() })
     }
 
     /// Makes the contact for so long [ns].
-    pub(crate) fn press(&self, line: &Line, length: i64) -> Outcome<(Done, Done)> {
-        let down = self.set(line, true)?;
+    pub(crate) fn press(&self, contact: &Contact, length: i64) -> Outcome<(Done, Done)> {
+        let down = self.set(contact, true)?;
         clock::sleep_until(down.at + length);
-        Ok((down, self.set(line, false)?))
+        Ok((down, self.set(contact, false)?))
     }
 
     /// `edges` edges, evenly over `length` [ns], the last of which leaves the contact `end`. Also the longest time between two
     /// edges [ns]: a hand that was held up in the middle made a pause that nobody asked for.
-    pub(crate) fn bounce(&self, line: &Line, edges: i64, length: i64, end: bool) -> Outcome<(Done, i64)> {
+    pub(crate) fn bounce(&self, contact: &Contact, edges: i64, length: i64, end: bool) -> Outcome<(Done, i64)> {
         let _busy = self.busy.lock();
         let at = clock::monotonic();
         let (mut last, mut widest) = (at, 0);
@@ -91,7 +91,7 @@ impl Fingers {
             // Counted from the end, every second edge goes to the final state.
             let active = if (edges - 1 - edge) % 2 == 0 { end } else { !end };
             clock::sleep_until(at + length * edge / edges);
-            self.wires.set(line, active)?;
+            self.wires.set(contact, active)?;
             let now = clock::monotonic();
             widest = widest.max(now - last);
             last = now;
@@ -105,8 +105,8 @@ impl Fingers {
         let _busy = self.busy.lock();
         let at = clock::monotonic();
         let period = 1000 * MS / rate;
-        if let Some(line) = &rotary.off_normal {
-            self.wires.set(line, true)?;
+        if let Some(contact) = &rotary.off_normal {
+            self.wires.set(contact, true)?;
         }
         // The finger pulls the dial round before it runs back.
         let begin = at + 200 * MS;
@@ -117,8 +117,8 @@ impl Fingers {
             self.wires.set(&rotary.pulse, false)?;
         }
         clock::sleep_until(begin + pulses * period);
-        if let Some(line) = &rotary.off_normal {
-            self.wires.set(line, false)?;
+        if let Some(contact) = &rotary.off_normal {
+            self.wires.set(contact, false)?;
         }
         Ok(Done { at, done: clock::monotonic() })
     }
@@ -126,14 +126,15 @@ impl Fingers {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use std::sync::Arc;
 
     #[derive(Debug, Default, Clone)]
     struct Noted(Arc<Mutex<Vec<(u32, bool)>>>);
     impl Wires for Noted {
-        fn set(&self, line: &Line, active: bool) -> Outcome<()> {
+        fn set(&self, contact: &Contact, active: bool) -> Outcome<()> {
+            let Contact::Line(line) = contact else { panic!("{contact:?} on lines") };
             self.0.lock().unwrap().push((line.offset, active));
             Ok(())
         }

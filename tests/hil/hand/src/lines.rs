@@ -3,7 +3,7 @@
 use crate::contacts::Wires;
 use crate::eye::Eye;
 use crate::request::Outcome;
-use crate::wiring::{Line, Wiring};
+use crate::wiring::{Contact, Line, Wiring};
 use gpiocdev::Request;
 use gpiocdev::line::{Bias, EdgeDetection, EdgeEvent, EdgeKind, Value};
 use std::collections::BTreeMap;
@@ -23,11 +23,15 @@ impl Lines {
     /// Which chip or line cannot be had.
     pub(crate) fn open(wiring: &Wiring, eye: &Arc<Eye>) -> Outcome<Self> {
         let mut outputs = BTreeMap::new();
-        let contacts: Vec<(String, &Line)> = wiring.contacts().collect();
-        for chip in chips(contacts.iter().map(|(_, line)| *line)) {
+        let driven = wiring.contacts().filter_map(|(_, contact)| match contact {
+            Contact::Line(line) => Some(line),
+            Contact::Crossing { .. } => None,
+        });
+        let driven: Vec<&Line> = driven.collect();
+        for chip in chips(driven.iter().copied()) {
             let mut builder = Request::builder();
             builder.on_chip(path(&chip)?).with_consumer("offhook-hand");
-            for (_, line) in contacts.iter().filter(|(_, line)| line.chip == chip) {
+            for line in driven.iter().filter(|line| line.chip == chip) {
                 builder.with_line(line.offset).as_output(value(line.is_high(false)));
             }
             outputs.insert(chip.clone(), builder.request().map_err(|error| taken(&chip, &error))?);
@@ -57,7 +61,8 @@ impl Lines {
 }
 
 impl Wires for Lines {
-    fn set(&self, line: &Line, active: bool) -> Outcome<()> {
+    fn set(&self, contact: &Contact, active: bool) -> Outcome<()> {
+        let Contact::Line(line) = contact else { return Err(format!("{contact:?}: only the simulation has those")) };
         let request = self.outputs.get(&line.chip).ok_or_else(|| format!("{} is not open", line.chip))?;
         let set = request.set_value(line.offset, value(line.is_high(active)));
         set.map_err(|error| format!("line {} of {}: {error}", line.offset, line.chip))

@@ -1,5 +1,5 @@
 //! Lines of the kernel's simulated GPIO chip, pulled and read through sysfs
-//! (Documentation/admin-guide/gpio/gpio-sim.rst).
+//! (Documentation/admin-guide/gpio/gpio-sim.rst), and the contacts of the simulated key matrix (image/kernel/contacts).
 //!
 //! A real contact to ground is stronger than the pull-up that the telephone asks for; the simulated chip takes the
 //! request itself for the pull. So lines that are held low are looked at again and again, and pulled down anew.
@@ -8,7 +8,7 @@ use crate::clock::{self, MS};
 use crate::contacts::Wires;
 use crate::eye::Eye;
 use crate::request::Outcome;
-use crate::wiring::{Line, Wiring};
+use crate::wiring::{Contact, Line, Wiring};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const CONFIGFS: &str = "/sys/kernel/config/gpio-sim";
+/// Where the driver of the matrix takes contacts: "<row> <column> <0 or 1>".
+const CONTACTS: &str = "/sys/devices/platform/offhook-matrix/contacts";
 const FOLDER: &str = "offhook-hand";
 /// How often held lines are looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -44,6 +46,9 @@ impl Sim {
     pub(crate) fn open(wiring: &Wiring, eye: &Arc<Eye>) -> Outcome<Arc<Self>> {
         if chip_folder(&wiring.chip).is_none() {
             make(wiring)?;
+        }
+        if wiring.contacts().any(|(_, contact)| matches!(contact, Contact::Crossing { .. })) {
+            find_matrix()?;
         }
         let sim = Arc::new(Self { label: wiring.chip.clone(), state: Mutex::default() });
         let holder = Arc::clone(&sim);
@@ -98,7 +103,11 @@ impl Sim {
 }
 
 impl Wires for Arc<Sim> {
-    fn set(&self, line: &Line, active: bool) -> Outcome<()> {
+    fn set(&self, contact: &Contact, active: bool) -> Outcome<()> {
+        let line = match contact {
+            Contact::Line(line) => line,
+            Contact::Crossing { row, column } => return cross(*row, *column, active),
+        };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let high = line.is_high(active);
         state.wanted.insert(line.offset, high);
@@ -148,6 +157,30 @@ impl State {
     }
 }
 
+/// Closes or opens a contact of the matrix.
+fn cross(row: u32, column: u32, closed: bool) -> Outcome<()> {
+    let text = format!("{row} {column} {}\n", u8::from(closed));
+    std::fs::write(CONTACTS, text).map_err(|error| format!("row {row}, column {column} in {CONTACTS}: {error}"))
+}
+
+/// Loads the driver of the matrix where it is a module and nobody has yet.
+fn find_matrix() -> Outcome<()> {
+    if !Path::new(CONTACTS).exists() {
+        run("modprobe", &["offhook-contacts"]);
+    }
+    if Path::new(CONTACTS).exists() {
+        return Ok(());
+    }
+    Err(format!(
+        "{CONTACTS} is not there: this kernel has no offhook-contacts (image/kernel/contacts), or nobody let us load it"
+    ))
+}
+
+/// Runs what fails where there is nothing left to do; what counts is what is there afterwards.
+fn run(program: &str, arguments: &[&str]) {
+    let _ = std::process::Command::new(program).args(arguments).stderr(std::process::Stdio::null()).status();
+}
+
 /// The bank with this label, in configfs: its device's folder and its own.
 fn bank(label: &str) -> Option<(PathBuf, PathBuf)> {
     let folders = |path: &Path| -> Vec<PathBuf> {
@@ -177,10 +210,6 @@ fn read(path: &Path) -> Option<String> {
 
 /// Makes a chip with this label, mounting configfs and loading the module where that is needed.
 fn make(wiring: &Wiring) -> Outcome<()> {
-    let run = |program: &str, arguments: &[&str]| {
-        // Both fail where there is nothing left to do; what counts is whether the folder is there afterwards.
-        let _ = std::process::Command::new(program).args(arguments).stderr(std::process::Stdio::null()).status();
-    };
     if !Path::new(CONFIGFS).is_dir() {
         run("modprobe", &["gpio-sim"]);
         run("mount", &["-t", "configfs", "configfs", "/sys/kernel/config"]);

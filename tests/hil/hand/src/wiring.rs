@@ -44,13 +44,22 @@ impl Line {
     }
 }
 
+/// Something that a finger closes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Contact {
+    /// by driving or pulling a line
+    Line(Line),
+    /// where a row and a column of the simulated matrix cross; counted from 0, as its driver does
+    Crossing { row: u32, column: u32 },
+}
+
 /// A rotary dial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rotary {
     /// active while the pulsing contact is open
-    pub(crate) pulse: Line,
+    pub(crate) pulse: Contact,
     /// active while the dial is off its rest
-    pub(crate) off_normal: Option<Line>,
+    pub(crate) off_normal: Option<Contact>,
 }
 
 /// Where sound goes.
@@ -71,10 +80,10 @@ pub(crate) struct Wiring {
     pub(crate) chip: String,
     /// how many lines a chip that is made gets
     pub(crate) lines: u32,
-    pub(crate) hook: Option<Line>,
+    pub(crate) hook: Option<Contact>,
     /// active while a plug is in the headset jack
-    pub(crate) jack: Option<Line>,
-    pub(crate) keys: BTreeMap<String, Line>,
+    pub(crate) jack: Option<Contact>,
+    pub(crate) keys: BTreeMap<String, Contact>,
     pub(crate) lamps: BTreeMap<String, Line>,
     pub(crate) rotary: Option<Rotary>,
     pub(crate) sound: Option<Sound>,
@@ -90,7 +99,7 @@ struct File {
     hook: Option<Entry>,
     jack: Option<Entry>,
     #[serde(default)]
-    keys: BTreeMap<String, Entry>,
+    keys: BTreeMap<String, KeyEntry>,
     #[serde(default)]
     lamps: BTreeMap<String, Entry>,
     rotary: Option<RotaryEntry>,
@@ -108,6 +117,21 @@ enum Entry {
     Number(u32),
     #[serde(rename_all = "lowercase")]
     Full(Full),
+}
+
+/// A key: a line, or a crossing of the simulated matrix.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum KeyEntry {
+    Crossing(CrossingEntry),
+    Line(Entry),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CrossingEntry {
+    row: u32,
+    column: u32,
 }
 
 #[derive(Deserialize)]
@@ -142,21 +166,23 @@ impl Wiring {
                 active: full.active.unwrap_or(usual),
             },
         };
-        let all = |entries: BTreeMap<String, Entry>, usual| -> BTreeMap<String, Line> {
-            entries.into_iter().map(|(name, entry)| (name, line(entry, usual))).collect()
+        let contact = |entry: Entry, usual: Level| Contact::Line(line(entry, usual));
+        let key = |entry: KeyEntry, usual: Level| match entry {
+            KeyEntry::Line(entry) => contact(entry, usual),
+            KeyEntry::Crossing(CrossingEntry { row, column }) => Contact::Crossing { row, column },
         };
         // In the simulation a contact closes to ground; outside a relay closes it, and most are driven high.
         let closed = if file.back_end == BackEnd::Sim { Level::Low } else { Level::High };
         let wiring = Self {
             back_end: file.back_end,
             lines: file.lines,
-            hook: file.hook.map(|entry| line(entry, closed)),
-            jack: file.jack.map(|entry| line(entry, closed)),
-            keys: all(file.keys, closed),
-            lamps: all(file.lamps, Level::High),
+            hook: file.hook.map(|entry| contact(entry, closed)),
+            jack: file.jack.map(|entry| contact(entry, closed)),
+            keys: file.keys.into_iter().map(|(name, entry)| (name, key(entry, closed))).collect(),
+            lamps: file.lamps.into_iter().map(|(name, entry)| (name, line(entry, Level::High))).collect(),
             rotary: file.rotary.map(|entry| Rotary {
-                pulse: line(entry.pulse, Level::High),
-                off_normal: entry.off_normal.map(|entry| line(entry, closed)),
+                pulse: contact(entry.pulse, Level::High),
+                off_normal: entry.off_normal.map(|entry| contact(entry, closed)),
             }),
             sound: file.sound,
             chip,
@@ -167,6 +193,18 @@ impl Wiring {
 
     fn check(&self) -> Outcome<()> {
         let mut used = BTreeMap::new();
+        let mut crossings = BTreeMap::new();
+        for (name, contact) in self.contacts() {
+            let Contact::Crossing { row, column } = contact else { continue };
+            if self.back_end != BackEnd::Sim {
+                return Err(format!(
+                    "{name}: only the simulation has rows and columns; write the line that closes this key's contact"
+                ));
+            }
+            if let Some(other) = crossings.insert((row, column), name.clone()) {
+                return Err(format!("row {row}, column {column} is {other} and {name}; give one of them another"));
+            }
+        }
         for (name, line) in self.named() {
             if let Some(other) = used.insert((&line.chip, line.offset), name.clone()) {
                 return Err(format!(
@@ -186,11 +224,15 @@ impl Wiring {
 
     /// Every line with what it is.
     pub(crate) fn named(&self) -> impl Iterator<Item = (String, &Line)> {
-        self.contacts().chain(self.lamps.iter().map(|(name, line)| (format!("lamp {name}"), line)))
+        let contacts = self.contacts().filter_map(|(name, contact)| match contact {
+            Contact::Line(line) => Some((name, line)),
+            Contact::Crossing { .. } => None,
+        });
+        contacts.chain(self.lamps.iter().map(|(name, line)| (format!("lamp {name}"), line)))
     }
 
-    /// Every line that the hand drives.
-    pub(crate) fn contacts(&self) -> impl Iterator<Item = (String, &Line)> {
+    /// Everything that the hand closes and opens.
+    pub(crate) fn contacts(&self) -> impl Iterator<Item = (String, &Contact)> {
         let hook = self.hook.iter().map(|line| ("hook".to_owned(), line));
         let jack = self.jack.iter().map(|line| ("jack".to_owned(), line));
         let keys = self.keys.iter().map(|(name, line)| (format!("key {name}"), line));
@@ -230,7 +272,11 @@ mod tests {
         let ours = Wiring::parse(SIM).unwrap();
         let line = |pin: Pin| match pin {
             Pin::Line(line) => line,
-            Pin::Expander { .. } => panic!("an expander in the simulation"),
+            Pin::MatrixLine(_) | Pin::Expander { .. } => panic!("{pin:?} on the simulated chip"),
+        };
+        let mine = |contact: &Contact| match contact {
+            Contact::Line(line) => line.clone(),
+            Contact::Crossing { .. } => panic!("{contact:?} is no line"),
         };
         for folder in ["qemu-virt", "uml"] {
             let path = format!("{}/../../../board/{folder}/board.toml", env!("CARGO_MANIFEST_DIR"));
@@ -239,11 +285,24 @@ mod tests {
             let PanelWiring::Lines(theirs) = board.panel else { panic!("{folder} has no lines") };
             assert_eq!(theirs.chip, ours.chip);
             let hook = theirs.hook.unwrap();
-            let mine = ours.hook.clone().unwrap();
-            assert_eq!((line(hook.pin), hook.lifted_high), (mine.offset, mine.is_high(true)));
+            let our_hook = mine(ours.hook.as_ref().unwrap());
+            assert_eq!((line(hook.pin), hook.lifted_high), (our_hook.offset, our_hook.is_high(true)));
+            let our_key = |name: &str| ours.keys.get(name).unwrap_or_else(|| panic!("{folder}: no key {name}"));
             for (key, pin) in theirs.keys {
-                let mine = ours.keys.get(&key.name()).unwrap_or_else(|| panic!("{folder}: no key {}", key.name()));
-                assert_eq!((line(pin), Level::Low), (mine.offset, mine.active), "{}", key.name());
+                let ours = mine(our_key(&key.name()));
+                assert_eq!((line(pin), Level::Low), (ours.offset, ours.active), "{}", key.name());
+            }
+            let matrix = theirs.matrix.unwrap();
+            assert_eq!(matrix.chip.as_deref(), Some("offhook-matrix"));
+            // The driver's lines are its four rows and then its columns.
+            let their_rows: Vec<Pin> = (0..4).map(Pin::MatrixLine).collect();
+            assert_eq!(matrix.rows, their_rows);
+            for (row, keys) in (0..).zip(matrix.keys) {
+                for ((column, pin), key) in (0..).zip(&matrix.columns).zip(keys) {
+                    assert_eq!(*pin, Pin::MatrixLine(4 + column));
+                    let Some(key) = key else { continue };
+                    assert_eq!(*our_key(&key.name()), Contact::Crossing { row, column }, "{}", key.name());
+                }
             }
             for (lamp, place) in theirs.lamps {
                 for (number, (colour, light)) in place.lights.into_iter().enumerate() {
@@ -255,12 +314,12 @@ mod tests {
                 }
             }
             let dial = theirs.rotary.unwrap();
-            let mine = ours.rotary.clone().unwrap();
-            assert_eq!(line(dial.pulse), mine.pulse.offset);
-            assert_eq!(dial.off_normal.map(line), mine.off_normal.map(|mine| mine.offset));
+            let our_dial = ours.rotary.clone().unwrap();
+            assert_eq!(line(dial.pulse), mine(&our_dial.pulse).offset);
+            assert_eq!(dial.off_normal.map(line), our_dial.off_normal.as_ref().map(|contact| mine(contact).offset));
             let Some(JackWiring::Pin { pin, plugged_high }) = theirs.jack else { panic!("{folder}: no jack") };
-            let mine = ours.jack.clone().unwrap();
-            assert_eq!((line(pin), plugged_high), (mine.offset, mine.is_high(true)));
+            let our_jack = mine(ours.jack.as_ref().unwrap());
+            assert_eq!((line(pin), plugged_high), (our_jack.offset, our_jack.is_high(true)));
             assert_eq!(theirs.bell.map(line), ours.lamps.get(BELL).map(|mine| mine.offset));
         }
     }
@@ -273,10 +332,22 @@ mod tests {
     }
 
     #[test]
+    fn a_crossing_is_used_once_and_only_in_the_simulation() {
+        let text =
+            "back_end = \"sim\"\nchip = \"x\"\n[keys]\n1 = { row = 0, column = 2 }\n2 = { row = 0, column = 1 }\n";
+        let wiring = Wiring::parse(text).unwrap();
+        assert_eq!(wiring.keys["1"], Contact::Crossing { row: 0, column: 2 });
+        assert!(Wiring::parse(&text.replace("column = 1", "column = 2")).unwrap_err().contains("key 1 and key 2"));
+        assert!(Wiring::parse(&text.replace("\"sim\"", "\"lines\"")).unwrap_err().contains("key 1"));
+        assert!(Wiring::parse(&text.replace("column = 1", "column = 1, line = 4")).is_err());
+    }
+
+    #[test]
     fn levels_have_the_name_of_what_they_mean() {
         let text = "back_end = \"lines\"\nchip = \"x\"\nhook = { line = 1, lifted = \"low\" }\n[lamps]\nline1 = { line = 2, lit = \"low\" }\n";
         let wiring = Wiring::parse(text).unwrap();
-        assert!(!wiring.hook.unwrap().is_high(true));
+        let Some(Contact::Line(hook)) = wiring.hook else { panic!("no hook") };
+        assert!(!hook.is_high(true));
         assert!(wiring.lamps["line1"].is_high(false));
     }
 
