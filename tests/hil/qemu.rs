@@ -7,6 +7,9 @@ use crate::network::{MAC, TAP};
 use std::path::Path;
 use std::process::Command;
 
+/// More options for the emulator, such as `-icount shift=0`: a nanosecond of the board's time for each instruction.
+const MORE: &str = "OFFHOOK_HIL_QEMU";
+
 /// The emulator from reset on. `pieces` is the folder with U-Boot.
 pub(crate) fn command(pieces: &Path, disk: &Disk) -> Outcome<Command> {
     let emulator = find("qemu-system-aarch64").ok_or("no qemu-system-aarch64 here; apt install qemu-system-arm")?;
@@ -24,5 +27,8 @@ pub(crate) fn command(pieces: &Path, disk: &Disk) -> Outcome<Command> {
     // As a board without a battery: the date must come from the network.
     command.args(["-rtc", "base=2001-01-01"]);
     command.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+    if let Some(more) = std::env::var(MORE).ok().filter(|more| !more.trim().is_empty()) {
+        command.args(more.split_whitespace());
+    }
     Ok(command)
 }

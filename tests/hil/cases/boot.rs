@@ -31,11 +31,17 @@ fn boots_and_registers(case: &Case, kind: Kind) -> Outcome {
     let mut hand = board.wait_for_hand()?;
     let answered = power.elapsed();
     let health = wait_health(&mut hand, kind, "registered")?;
+    let registered = power.elapsed();
+    // What a card would have to read meanwhile.
+    let disks = hand.ask("disks")?;
+    let read: f64 = ["ubda", "vda"].iter().filter_map(|disk| disks[*disk]["read_kib"].as_f64()).sum();
     crate::say(&format!(
-        "  {}: power to hand {:.1} s, to registered {:.1} s; {health}",
+        "  {}: power to hand {:.1} s, to registered {:.1} s ({} s of the kernel's clock, {:.0} MiB read by it)",
         kind.name(),
         answered.as_secs_f64(),
-        power.elapsed().as_secs_f64()
+        registered.as_secs_f64(),
+        health["since"],
+        read / 1024.0
     ));
     wait::ensure(kind == Kind::Metal || board.starts()? == 1, || "it started more than once".into())
 }
