@@ -385,6 +385,8 @@ fn entries_that_are_off_or_cannot_be_read_do_nothing_and_the_rest_acts() {
         let said = findings(&entry(inner));
         assert!(said[0].1.contains(word) && said[0].1.contains("not used"), "{said:?}");
     }
+    assert!(!rejects(&format!("{all_day}<enabled>maybe</enabled>")));
+    assert!(findings(&entry(&format!("{all_day}<enabled>maybe</enabled>")))[0].1.contains("neither 0 nor 1"));
     let nobody = format!("{all_day}<contacts><contactInfo name=\"x\"/></contacts>");
     assert!(!rejects(&nobody), "an entry about a contact that is nobody is not about everybody");
     assert!(findings(&entry(&nobody))[0].1.contains("matches nobody"));

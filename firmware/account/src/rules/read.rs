@@ -249,8 +249,7 @@ impl Reader<'_> {
             }
         }
         let text = list.attribute("gmtOffsetInMinutes").map(str::trim).filter(|text| !text.is_empty())?;
-        let minutes = text.parse::<i32>().ok().filter(|minutes| (-1440..=1440).contains(minutes));
-        match minutes.and_then(Zone::fixed) {
+        match whole("doNotDisturb@gmtOffsetInMinutes", text).and_then(Zone::fixed) {
             Some(zone) => Some(zone),
             None => {
                 let shown = schema::shown(text);
@@ -282,7 +281,8 @@ impl Reader<'_> {
             time
         };
         let (from, to) = (time("from"), time("to"));
-        let weekdays = text("weekdays").parse::<u8>().ok().filter(|mask| *mask < 128);
+        let weekdays =
+            whole("doNotDisturb/dndEntry/weekdays", text("weekdays")).and_then(|mask| u8::try_from(mask).ok());
         if weekdays.is_none() {
             wrong.push(("weekdays", "must be 0 to 127, the sum of 1 Monday to 64 Sunday"));
         }
@@ -293,7 +293,14 @@ impl Reader<'_> {
         let enabled = match text("enabled") {
             "" | "1" => true,
             word if word.eq_ignore_ascii_case("true") => true,
-            _ => false,
+            "0" => false,
+            word => {
+                if !word.eq_ignore_ascii_case("false") {
+                    let message = "is neither 0 nor 1: the entry is off";
+                    self.wrong(child("enabled").unwrap_or(node), "dndEntry/enabled", message);
+                }
+                false
+            }
         };
         let contacts = match child("contacts") {
             Some(list) => {
@@ -332,6 +339,12 @@ impl Reader<'_> {
         }
         DndContact { name: attribute("name"), phone, identifier }
     }
+}
+
+/// A whole number within the limits of this row.
+fn whole(row: &str, text: &str) -> Option<i32> {
+    let usable = schema::read(schema::row(row)?, text).ok()?;
+    usable.value.parse().ok()
 }
 
 fn condition_of(node: &Node) -> Result<Condition, (FindingKind, String)> {
