@@ -6,6 +6,7 @@
 mod calls;
 mod lamps;
 mod provisioning;
+mod rules;
 mod weather;
 
 use offhook_tests::World;

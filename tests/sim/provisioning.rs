@@ -4,7 +4,7 @@ use crate::{connect, hear_each_other, talking, two};
 use offhook_tests::{Action, World};
 
 /// The document that the PBX gives this user, with changes.
-fn document(world: &World, user: &str, change: impl FnOnce(String) -> String) -> String {
+pub(crate) fn document(world: &World, user: &str, change: impl FnOnce(String) -> String) -> String {
     let url = world.cupboard.urls[user].clone();
     let password = password(world, user);
     let host = world.cupboard.sip;
@@ -17,7 +17,7 @@ fn document(world: &World, user: &str, change: impl FnOnce(String) -> String) ->
 }
 
 /// The user's password, from what the phone stored: nobody else ever says it.
-fn password(world: &World, user: &str) -> String {
+pub(crate) fn password(world: &World, user: &str) -> String {
     let desk = world.desks.iter().find(|desk| desk.user == user).unwrap();
     let text = desk.records.values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect::<String>();
     let start = text.find("<password").and_then(|at| Some(at + text[at..].find('>')? + 1)).unwrap();

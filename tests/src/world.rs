@@ -580,6 +580,7 @@ impl World {
             bell: false,
             keys: Vec::new(),
             hostname: name.into(),
+            zone: offhook_account::rules::Zone::named("Europe/Berlin").unwrap_or_default(),
         };
         self.desks.push(Desk::new(name, user, ip, config));
         let index = self.desks.len() - 1;

@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod inspect;
 pub mod layers;
 pub mod provisioner;
+pub mod rules;
 pub mod schema;
 pub mod secret;
 pub mod set_apart;

@@ -8,7 +8,7 @@
 
 use crate::document::{Finding, FindingKind, Node};
 use crate::{
-    Document, Secret,
+    Document, Secret, rules,
     schema::{self, Effect, Kind, Row},
     template,
 };
@@ -92,6 +92,18 @@ pub struct OpusOptions {
     pub expected_packet_loss: u8,
 }
 
+/// Codecs and packets of a call: one set for a link that costs nothing, one for a metered one (C-06).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodecSet {
+    pub order: Vec<Codec>,
+    /// When answering, the first codec of the caller's list that both have.
+    pub honor_their_list: bool,
+    /// [ms]
+    pub ptime: u32,
+    pub force_ptime: bool,
+    pub opus: OpusOptions,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlfEntry {
     /// as written: `102` or `sip:102@host`
@@ -152,6 +164,10 @@ pub struct Settings {
     pub ptime: u32,
     pub force_ptime: bool,
     pub opus: OpusOptions,
+    /// The `3G` nodes, in place of the five above while the uplink in use is metered.
+    pub metered: CodecSet,
+    /// `axml.nat.16`: how long calls outlive the network.
+    pub network_patience: Duration,
     pub dtmf_order: Vec<DtmfMethod>,
     pub dtmf_all: bool,
     pub dtmf_only_8k: bool,
@@ -168,7 +184,28 @@ pub struct Settings {
     pub incoming: IncomingMode,
     pub remote_contact: Vec<IdentitySource>,
     pub call_waiting: bool,
+    /// `axml.fwd.01`, `.02`: every call
     pub forwarding: Option<String>,
+    /// `offhook.fwd.01`
+    pub forwarding_busy: Option<String>,
+    /// `offhook.fwd.02`
+    pub forwarding_no_answer: Option<String>,
+    /// `offhook.fwd.03`: how long it rings before that
+    pub forwarding_no_answer_after: Duration,
+    /// `offhook.fwd.04`: when no call can be taken here
+    pub forwarding_unreachable: Option<String>,
+    /// `axml.rew.*`
+    pub rewriting: rules::Rewriting,
+    /// `axml.dnd.*`
+    pub do_not_disturb: rules::DoNotDisturb,
+    /// `offhook.dnd.01`: SIP status of a call that do not disturb rejects
+    pub dnd_status: u16,
+    /// `offhook.dnd.02`: do not disturb shows calls without ringing
+    pub dnd_silent: bool,
+    /// `offhook.dnd.03`: switched on by hand
+    pub dnd_now: bool,
+    /// `offhook.emergency.01`, without separators
+    pub emergency_numbers: Vec<String>,
     /// `axml.aa.01`, `.02`: answer by itself after this delay
     pub auto_answer: Option<Duration>,
     pub sip_auto_answer: bool,
@@ -183,6 +220,7 @@ impl Settings {
     pub fn of(document: &Document) -> (Self, Vec<Finding>) {
         let mut reading = Reading::of(document);
         let transport = reading.transport("transport");
+        let main = reading.codecs(&MAIN);
         let settings = Self {
             title: reading.title(),
             username: reading.text("username"),
@@ -200,11 +238,15 @@ impl Settings {
             outbound_proxy: reading.outbound_proxy(transport),
             voicemail_number: reading.optional("voiceMailNumber"),
             subscribe_for_voicemail: reading.flag("subscribeForVoicemail"),
-            codec_order: reading.codec_order(),
-            honor_their_codec_list: reading.flag("honorTheirCodecListWiFi"),
-            ptime: reading.ptime(),
-            force_ptime: reading.flag("forcePtime"),
-            opus: reading.opus(),
+            codec_order: main.order,
+            honor_their_codec_list: main.honor_their_list,
+            ptime: main.ptime,
+            force_ptime: main.force_ptime,
+            opus: main.opus,
+            metered: reading.codecs(&METERED),
+            network_patience: Duration::from_millis(
+                reading.number("maxTimeToWaitForWorkingNetworkInMilliseconds").into(),
+            ),
             dtmf_order: reading.words("dtmfOrder", |word| match word {
                 "rfc2833" => Some(DtmfMethod::Rfc2833),
                 "info" => Some(DtmfMethod::Info),
@@ -234,6 +276,18 @@ impl Settings {
             }),
             call_waiting: reading.flag("callWaiting"),
             forwarding: reading.forwarding(),
+            forwarding_busy: reading.optional("forwardingBusyNumber"),
+            forwarding_no_answer: reading.optional("forwardingNoAnswerNumber"),
+            forwarding_no_answer_after: Duration::from_secs(
+                reading.number("forwardingNoAnswerTimeoutInSeconds").into(),
+            ),
+            forwarding_unreachable: reading.optional("forwardingUnreachableNumber"),
+            rewriting: rules::read_rewriting(document, &mut reading.findings),
+            do_not_disturb: rules::do_not_disturb(document, &mut reading.findings),
+            dnd_status: u16::try_from(reading.number("dndRejectCode")).unwrap_or(486),
+            dnd_silent: reading.flag("dndSilent"),
+            dnd_now: reading.flag("doNotDisturbNow"),
+            emergency_numbers: reading.emergency_numbers(),
             auto_answer: reading
                 .flag("appInitiatedAutoAnswerEnabled")
                 .then(|| Duration::from_secs(reading.number("autoAnswerTimeoutInSeconds").into())),
@@ -257,6 +311,22 @@ impl Settings {
             },
         };
         (settings, reading.findings)
+    }
+}
+
+impl Settings {
+    /// The codecs of a call that begins now.
+    pub fn codecs(&self, metered: bool) -> CodecSet {
+        if metered {
+            return self.metered.clone();
+        }
+        CodecSet {
+            order: self.codec_order.clone(),
+            honor_their_list: self.honor_their_codec_list,
+            ptime: self.ptime,
+            force_ptime: self.force_ptime,
+            opus: self.opus.clone(),
+        }
     }
 }
 
@@ -332,6 +402,50 @@ pub fn is_owned_header(name: &str) -> bool {
 pub(crate) fn is_nested_options(node: &Node) -> bool {
     ["opusOptions", "opusOptions3G"].contains(&node.name.as_str())
 }
+
+/// The nodes of one codec set.
+struct CodecNodes {
+    order: &'static str,
+    honor: &'static str,
+    ptime: &'static str,
+    force: &'static str,
+    /// class, bandwidth, complexity, bit rate, FEC, DTX, VBR, expected loss
+    opus: [&'static str; 8],
+}
+
+const MAIN: CodecNodes = CodecNodes {
+    order: "codecOrder",
+    honor: "honorTheirCodecListWiFi",
+    ptime: "ptime",
+    force: "forcePtime",
+    opus: [
+        "opusOptions.class",
+        "opusOptions.bandwidth",
+        "opusOptions.complexity",
+        "opusOptions.bitrate",
+        "opusOptions.fec",
+        "opusOptions.dtx",
+        "opusOptions.vbr",
+        "opusOptions.expectedPacketLoss",
+    ],
+};
+
+const METERED: CodecNodes = CodecNodes {
+    order: "codecOrder3G",
+    honor: "honorTheirCodecList3G",
+    ptime: "ptime3G",
+    force: "forcePtime3G",
+    opus: [
+        "opusOptions3G.class",
+        "opusOptions3G.bandwidth",
+        "opusOptions3G.complexity",
+        "opusOptions3G.bitrate",
+        "opusOptions3G.fec",
+        "opusOptions3G.dtx",
+        "opusOptions3G.vbr",
+        "opusOptions3G.expectedPacketLoss",
+    ],
+};
 
 /// Usable values by the node name of their row, and what was found on the way.
 struct Reading {
@@ -529,8 +643,18 @@ impl Reading {
         }
     }
 
-    fn codec_order(&mut self) -> Vec<Codec> {
-        let codecs = self.words("codecOrder", |id| match id {
+    fn codecs(&mut self, nodes: &CodecNodes) -> CodecSet {
+        CodecSet {
+            order: self.codec_order(nodes.order),
+            honor_their_list: self.flag(nodes.honor),
+            ptime: self.ptime(nodes.ptime),
+            force_ptime: self.flag(nodes.force),
+            opus: self.opus(&nodes.opus),
+        }
+    }
+
+    fn codec_order(&mut self, node: &'static str) -> Vec<Codec> {
+        let codecs = self.words(node, |id| match id {
             "0" => Some(Codec::Pcmu),
             "3" => Some(Codec::Gsm),
             "8" => Some(Codec::Pcma),
@@ -542,7 +666,7 @@ impl Reading {
         });
         let (here, missing): (Vec<Codec>, Vec<Codec>) =
             codecs.into_iter().partition(|codec| !matches!(codec, Codec::Gsm | Codec::G729 | Codec::Ilbc));
-        if self.given("codecOrder") && !missing.is_empty() {
+        if self.given(node) && !missing.is_empty() {
             let names: Vec<&str> = missing
                 .iter()
                 .map(|codec| match codec {
@@ -552,48 +676,41 @@ impl Reading {
                 })
                 .collect();
             let message = format!("skipped, not yet in effect: {}", names.join(", "));
-            self.report("codecOrder", FindingKind::NotYet, message);
+            self.report(node, FindingKind::NotYet, message);
         }
         if here.is_empty() {
             let message = "none of these codecs is in effect yet: the default order is used";
-            self.report("codecOrder", FindingKind::BadValue, message);
+            self.report(node, FindingKind::BadValue, message);
             return vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
         }
         here
     }
 
-    fn ptime(&mut self) -> u32 {
-        match self.number("ptime") {
+    fn ptime(&mut self, node: &'static str) -> u32 {
+        match self.number(node) {
             ptime if ptime % 10 == 0 => ptime,
             _ => {
-                let message = "the packet time must be a multiple of 10 ms: the default 20 is used";
-                self.report("ptime", FindingKind::BadValue, message);
-                20
+                let default = schema::row(node).and_then(|row| row.default.parse().ok()).unwrap_or(20);
+                let message = format!("the packet time must be a multiple of 10 ms: the default {default} is used");
+                self.report(node, FindingKind::BadValue, message);
+                default
             }
         }
     }
 
     /// C-07: the class decides; the single keys count only if it is given and empty.
-    fn opus(&mut self) -> OpusOptions {
-        const SINGLE: [&str; 7] = [
-            "opusOptions.bandwidth",
-            "opusOptions.complexity",
-            "opusOptions.bitrate",
-            "opusOptions.fec",
-            "opusOptions.dtx",
-            "opusOptions.vbr",
-            "opusOptions.expectedPacketLoss",
-        ];
-        let class = match self.values.get("opusOptions.class") {
+    fn opus(&mut self, nodes: &[&'static str; 8]) -> OpusOptions {
+        let [class_node, single @ ..] = nodes;
+        let class = match self.values.get(class_node) {
             Some(class) => class.clone(),
             None => "wb".to_owned(),
         };
         if class.is_empty() {
-            return self.single_opus_keys();
+            return self.single_opus_keys(single);
         }
-        for key in SINGLE {
+        for key in single {
             if self.places.contains_key(key) {
-                let message = format!("no effect: opusOptions.class is {class}, not empty");
+                let message = format!("no effect: {class_node} is {class}, not empty");
                 self.report(key, FindingKind::BadValue, message);
             }
         }
@@ -613,8 +730,9 @@ impl Reading {
         }
     }
 
-    fn single_opus_keys(&mut self) -> OpusOptions {
-        let bitrate = self.text("opusOptions.bitrate");
+    fn single_opus_keys(&mut self, nodes: &[&'static str; 7]) -> OpusOptions {
+        let [bandwidth, complexity, bitrate_node, fec, dtx, vbr, loss] = nodes;
+        let bitrate = self.text(bitrate_node);
         let bitrate = match bitrate.parse::<i64>() {
             Err(_) | Ok(-1000) => None,
             Ok(-1) => Some(510_000),
@@ -622,23 +740,23 @@ impl Reading {
                 Ok(rate) if rate >= 6000 => Some(rate),
                 _ => {
                     let message = "6000 to 510000, -1, -1000 or empty: automatic is used";
-                    self.report("opusOptions.bitrate", FindingKind::BadValue, message);
+                    self.report(bitrate_node, FindingKind::BadValue, message);
                     None
                 }
             },
         };
         OpusOptions {
-            bandwidth: match self.text("opusOptions.bandwidth").as_str() {
+            bandwidth: match self.text(bandwidth).as_str() {
                 "nb" => 8000,
                 "fb" => 48_000,
                 _ => 16_000,
             },
-            complexity: self.text("opusOptions.complexity").parse().ok(),
+            complexity: self.text(complexity).parse().ok(),
             bitrate,
-            fec: self.flag("opusOptions.fec"),
-            dtx: self.flag("opusOptions.dtx"),
-            vbr: self.flag("opusOptions.vbr"),
-            expected_packet_loss: self.text("opusOptions.expectedPacketLoss").parse().unwrap_or_default(),
+            fec: self.flag(fec),
+            dtx: self.flag(dtx),
+            vbr: self.flag(vbr),
+            expected_packet_loss: self.text(loss).parse().unwrap_or_default(),
         }
     }
 
@@ -720,6 +838,11 @@ impl Reading {
             self.report("forwardingEnabled", FindingKind::BadValue, message);
         }
         number
+    }
+
+    fn emergency_numbers(&self) -> Vec<String> {
+        let text = self.text("emergencyNumbers");
+        text.split(',').map(rules::bare).filter(|number| !number.is_empty()).take(50).collect()
     }
 
     fn blf(&mut self, document: &Document) -> Vec<BlfEntry> {
@@ -827,13 +950,13 @@ fn username_fits(text: &str) -> bool {
 }
 
 /// RFC 3261 section 25.1, `token`.
-fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 100
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b))
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     flat.trim().to_owned()
 }

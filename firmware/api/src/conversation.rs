@@ -473,6 +473,7 @@ fn parameters_become_settings_of_the_main_account() {
         talk.orders("API_SetParameter,callforwardalways,102"),
         [set("forwardingNumber", "102"), set("forwardingEnabled", "1")]
     );
+    assert_eq!(talk.orders("API_SetParameter,callforwardonbusy,102"), [set("forwardingBusyNumber", "102")]);
     assert_eq!(talk.orders("API_SetParameter,autoaccept,true"), [set("appInitiatedAutoAnswerEnabled", "1")]);
     assert_eq!(talk.orders("API_SetParameter,voicemail,3"), [set("subscribeForVoicemail", "1")]);
     assert_eq!(talk.orders("API_SetParameter,voicemailnum,*97"), [set("voiceMailNumber", "*97")]);

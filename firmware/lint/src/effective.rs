@@ -5,7 +5,7 @@
 
 use offhook_account::document::{Document, Node};
 use offhook_account::schema::{self, Effect, Kind, Row};
-use offhook_account::settings::{Codec, ContactIp, IncomingMode, ListeningPort, Settings, Transport};
+use offhook_account::settings::{Codec, CodecSet, ContactIp, IncomingMode, ListeningPort, Settings, Transport};
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -89,6 +89,11 @@ fn value(row: &Row, node: Option<&Node>, settings: &Settings) -> String {
 /// Rows that other rows have a say in.
 fn ruled(node: &str, settings: &Settings) -> Option<String> {
     let flag = |on: bool| Some(u8::from(on).to_string());
+    let main = || of_codec_set(node, "", &settings.codecs(false));
+    let metered = || of_codec_set(node, "3G", &settings.codecs(true));
+    if let Some(value) = main().or_else(metered) {
+        return Some(value);
+    }
     match node {
         "title" => Some(settings.title.clone()),
         "username" => Some(settings.username.clone()),
@@ -96,25 +101,6 @@ fn ruled(node: &str, settings: &Settings) -> Option<String> {
         "authUsername" => Some(settings.auth_username.clone()),
         "outboundProxy_enabled" => flag(settings.outbound_proxy.is_some()),
         "outboundProxy_transport" => settings.outbound_proxy.as_ref().map(|(_, transport)| word(*transport).to_owned()),
-        "codecOrder" => {
-            let ids: Vec<&str> = settings.codec_order.iter().map(|codec| id(*codec)).collect();
-            Some(ids.join(","))
-        }
-        "ptime" => Some(settings.ptime.to_string()),
-        "opusOptions.bandwidth" => Some(
-            match settings.opus.bandwidth {
-                8000 => "nb",
-                48_000 => "fb",
-                _ => "wb",
-            }
-            .to_owned(),
-        ),
-        "opusOptions.complexity" => Some(settings.opus.complexity.map(|effort| effort.to_string()).unwrap_or_default()),
-        "opusOptions.bitrate" => Some(settings.opus.bitrate.map(|rate| rate.to_string()).unwrap_or_default()),
-        "opusOptions.fec" => flag(settings.opus.fec),
-        "opusOptions.dtx" => flag(settings.opus.dtx),
-        "opusOptions.vbr" => flag(settings.opus.vbr),
-        "opusOptions.expectedPacketLoss" => Some(settings.opus.expected_packet_loss.to_string()),
         "contactIP" => Some(
             match settings.contact_ip {
                 ContactIp::Internal => "internal",
@@ -140,6 +126,37 @@ fn ruled(node: &str, settings: &Settings) -> Option<String> {
             .to_owned(),
         ),
         "forwardingEnabled" => flag(settings.forwarding.is_some()),
+        _ => None,
+    }
+}
+
+/// The nodes of one codec set; `suffix` is what their names have more.
+fn of_codec_set(node: &str, suffix: &str, set: &CodecSet) -> Option<String> {
+    let number = |number: Option<u32>| Some(number.map(|number| number.to_string()).unwrap_or_default());
+    if node.strip_suffix(suffix) == Some("codecOrder") {
+        let ids: Vec<&str> = set.order.iter().map(|codec| id(*codec)).collect();
+        return Some(ids.join(","));
+    }
+    if node.strip_suffix(suffix) == Some("ptime") {
+        return number(Some(set.ptime));
+    }
+    let flag = |on: bool| number(Some(u32::from(on)));
+    let opus = &set.opus;
+    match node.strip_prefix("opusOptions")?.strip_prefix(suffix)? {
+        ".bandwidth" => Some(
+            match opus.bandwidth {
+                8000 => "nb",
+                48_000 => "fb",
+                _ => "wb",
+            }
+            .to_owned(),
+        ),
+        ".complexity" => number(opus.complexity.map(u32::from)),
+        ".bitrate" => number(opus.bitrate),
+        ".fec" => flag(opus.fec),
+        ".dtx" => flag(opus.dtx),
+        ".vbr" => flag(opus.vbr),
+        ".expectedPacketLoss" => number(Some(opus.expected_packet_loss.into())),
         _ => None,
     }
 }

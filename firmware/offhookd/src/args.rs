@@ -20,6 +20,8 @@ Usage: offhookd --board <name|folder> --state <folder> [options]
                               one account each. Placeholders: {mac} {model} {serial} {version} %account[node]%
   --insecure-provisioning     allow %account[password]% in plain http URLs to other machines (laboratories only)
   --account <file.xml>        an Account XML from a file; may be repeated
+  --metered <interface>       traffic over this interface costs: the account's 3G set of codecs counts there, as over
+                              every modem; may be repeated
   --control <ip:port>|off     TCP control API                                      [127.0.0.1:18620]
   --bench <unix socket>       the hand and the eye of a test: press keys, lift, watch lamps
   --audio <alsa pcm>          sound device for both directions                     [the board's]
@@ -57,6 +59,8 @@ pub(crate) struct Args {
     pub(crate) provision: Vec<String>,
     pub(crate) insecure_provisioning: bool,
     pub(crate) accounts: Vec<PathBuf>,
+    /// Interfaces whose traffic costs.
+    pub(crate) metered: Vec<String>,
     pub(crate) control: Option<SocketAddr>,
     pub(crate) bench: Option<PathBuf>,
     /// Empty: the board's own device.
@@ -98,6 +102,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             provision: Vec::new(),
             insecure_provisioning: false,
             accounts: Vec::new(),
+            metered: Vec::new(),
             control: Some(SocketAddr::from(([127, 0, 0, 1], 18620))),
             bench: None,
             audio: String::new(),
@@ -137,6 +142,7 @@ impl Reader {
                 Long("provision") => args.provision.push(provision(string(&mut parser)?)?),
                 Long("insecure-provisioning") => args.insecure_provisioning = true,
                 Long("account") => args.accounts.push(PathBuf::from(parser.value().map_err(text)?)),
+                Long("metered") => args.metered.push(interface(string(&mut parser)?)?),
                 Long("control") => args.control = control(&string(&mut parser)?)?,
                 Long("bench") => args.bench = Some(PathBuf::from(parser.value().map_err(text)?)),
                 Long("audio") => args.audio = audio(string(&mut parser)?)?,
@@ -246,6 +252,12 @@ fn control(value: &str) -> Result<Option<SocketAddr>, String> {
 }
 
 /// Says at once what can never be opened; the rest is seen when it is.
+fn interface(name: String) -> Result<String, String> {
+    // IFNAMSIZ with its zero
+    let fits = !name.is_empty() && name.len() < 16 && !name.contains(['/', ' ']);
+    if fits { Ok(name) } else { Err(format!("--metered {name}: name a network interface such as eth0")) }
+}
+
 fn audio(value: String) -> Result<String, String> {
     let half = |part: &str| part.ends_with(".wav");
     match value.split_once(',') {

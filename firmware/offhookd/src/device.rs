@@ -2,6 +2,7 @@
 
 use offhook_board::{Board, PanelWiring};
 use offhook_hal::{DIGITS, Key};
+use offhook_phone::account::rules::Zone;
 use offhook_phone::account::template::Device;
 use std::fs;
 use std::path::Path;
@@ -39,6 +40,22 @@ pub(crate) fn device(board: &Board) -> Device {
 pub(crate) fn hostname() -> String {
     let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
     read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname")).unwrap_or_default()
+}
+
+/// Where the machine says it stands: `TZ`, else `/etc/localtime`, by its name if it is a link into the zone database; UTC
+/// if nothing says.
+pub(crate) fn zone() -> Zone {
+    let words = std::env::var("TZ").ok();
+    let link = || {
+        let path = fs::canonicalize("/etc/localtime").ok()?;
+        Zone::named(path.to_str()?.split_once("zoneinfo/")?.1)
+    };
+    words
+        .filter(|words| !words.trim().is_empty())
+        .and_then(|words| Zone::of_words(&words))
+        .or_else(link)
+        .or_else(|| Zone::of_tzif(&fs::read("/etc/localtime").ok()?))
+        .unwrap_or_default()
 }
 
 /// Keys that a person can be asked to press. What an input device has is not in the board's file, and a keyboard has

@@ -18,6 +18,7 @@ mod self_test_report;
 mod sound;
 mod sound_files;
 mod sound_thread;
+mod uplink;
 mod vitals;
 mod watchdog;
 

@@ -83,7 +83,8 @@ fn neighbour(table: &str, address: Ipv4Addr) -> Option<bool> {
     })
 }
 
-fn interfaces() -> Vec<String> {
+/// Those with a carrier, loopback aside, in the order of their names.
+pub(crate) fn interfaces() -> Vec<String> {
     let Ok(folder) = fs::read_dir("/sys/class/net") else { return Vec::new() };
     let mut names: Vec<String> = folder
         .filter_map(|entry| {

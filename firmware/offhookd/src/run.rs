@@ -9,7 +9,7 @@ use crate::screen::ScreenThread;
 use crate::self_test_report::Report;
 use crate::sound_thread::{SoundEvent, SoundThread};
 use crate::vitals::{Seen, Vitals, runtime_folder};
-use crate::{device, export, factory_reset, network, sound, sound_files};
+use crate::{device, export, factory_reset, network, sound, sound_files, uplink};
 use offhook_board::{AudioWiring, Board, PanelWiring};
 use offhook_hal::sim::NoneAudio;
 use offhook_hal::{AudioFormat, PanelEvent};
@@ -19,6 +19,7 @@ use offhook_net::store::{Folder, Store, StoreThread};
 use offhook_net::supervisor::Supervisor;
 use offhook_net::{clock, fetch};
 use offhook_phone::account::provisioner::{FetchError, FetchResponse};
+use offhook_phone::account::rules::Uplink;
 use offhook_phone::{
     Command, CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId, Probe, Probed,
     SelfTestOrder,
@@ -83,6 +84,8 @@ struct Daemon {
     news: bool,
     /// Somebody asked for a factory reset, and nobody else does it.
     reset: bool,
+    /// As the phone was told last.
+    uplink: Option<Uplink>,
     /// The sound device that was asked for is open.
     audio: bool,
     args: Rc<Args>,
@@ -168,6 +171,7 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
         bell: panel.has_bell,
         keys: device::keys(&board),
         hostname: device::hostname(),
+        zone: device::zone(),
     });
     let testing = match args.mode {
         Mode::SelfTest { interactive } => Some(interactive),
@@ -198,6 +202,7 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
         stopped: false,
         news: false,
         reset: false,
+        uplink: None,
         audio: sound.notice.is_none(),
         args,
         board,
@@ -206,6 +211,8 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(broken)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(broken)?;
 
+    // The first call's codecs depend on it.
+    daemon.watch_uplink();
     daemon.handle(Input::Start);
     if let Some(text) = sound.notice {
         tracing::warn!("{text}");
@@ -223,6 +230,8 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
     if let Some(vitals) = &vitals {
         vitals.supervisor.ready("starting");
     }
+    let mut uplinks = tokio::time::interval(uplink::LOOK);
+    uplinks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut end = None::<Instant>;
     while !daemon.stopped && end.is_none_or(|end| end > Instant::now()) {
         let wake = daemon.timeout.into_iter().chain(end).min();
@@ -231,6 +240,7 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
             _ = terminate.recv() => end = Some(daemon.stop(vitals.as_ref())),
             _ = interrupt.recv() => end = Some(daemon.stop(vitals.as_ref())),
             () = due(vitals.as_mut()) => daemon.look(vitals.as_mut()),
+            _ = uplinks.tick() => daemon.watch_uplink(),
             Ok(()) = notify.readable() => {
                 while notify.try_recv(&mut [0]).is_ok() {}
                 daemon.media_events();
@@ -305,6 +315,15 @@ impl Daemon {
                 tracing::info!("there is a network");
                 self.handle(Input::NetworkUp);
             }
+        }
+    }
+
+    fn watch_uplink(&mut self) {
+        let now = uplink::read(&self.args.metered);
+        if self.uplink.as_ref() != Some(&now) {
+            tracing::info!("calls go over {}{}", now.link.name(), if now.metered { ", which is metered" } else { "" });
+            self.uplink = Some(now.clone());
+            self.handle(Input::Uplink(now));
         }
     }
 

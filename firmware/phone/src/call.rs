@@ -6,7 +6,7 @@ use crate::media_session::MediaSession;
 use crate::phone::Now;
 use crate::view::{CallId, CallRecord, CallState, CallView, EndReason};
 use offhook_media::stream::Statistics;
-use offhook_sip::{SessionId, Uri};
+use offhook_sip::{Headers, SessionId, Uri};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -30,11 +30,22 @@ pub(crate) enum State {
         answering: bool,
         /// Answers by itself then.
         auto_answer: Option<Instant>,
+        /// Sent on then, if nobody has answered.
+        forward: Option<Forward>,
     },
     /// Answered. Whether we hold it is in `hold`.
     Talking { since: Instant },
     /// Over; the tone stays in the ear until hook on, or until `close_at` when hands-free.
     Ended { tone: &'static str, close_at: Option<Instant>, end: EndReason, since: Option<Instant>, until: Instant },
+}
+
+/// Where an incoming call goes that nobody answers (`offhook.fwd.02`).
+#[derive(Debug)]
+pub(crate) struct Forward {
+    pub(crate) at: Instant,
+    pub(crate) target: String,
+    /// of the 302, made while the INVITE was at hand
+    pub(crate) headers: Headers,
 }
 
 /// Hold as we want it and as the peer knows it (`feature::hold`).
@@ -72,6 +83,12 @@ pub(crate) struct Call {
     pub(crate) media: MediaSession,
     pub(crate) hold: Hold,
     pub(crate) queue: DigitQueue,
+    /// Rings on the screen and lamp only: do not disturb (`offhook.dnd.02`).
+    pub(crate) silent: bool,
+    /// To an emergency number: its call back must come through.
+    pub(crate) emergency: bool,
+    /// Headers that a rule adds to our INVITE (`axml.rew.26`).
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) began: Instant,
     pub(crate) started: Option<u64>,
     pub(crate) statistics: Option<Statistics>,

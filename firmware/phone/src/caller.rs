@@ -12,10 +12,17 @@ pub(crate) struct Party {
 }
 
 /// The caller of an INVITE by the account's order of sources. Asserted identities count only if the account's server
-/// sent them (`trusted`); From is what anybody may claim, but it is all there is then.
+/// sent them (`trusted`) and the caller does not ask that they be kept back (RFC 3323 section 4.2, RFC 3325 section 9.3);
+/// From is what anybody may claim, but it is all there is then.
 pub(crate) fn of_request(request: &Request, order: &[IdentitySource], trusted: bool, domain: &str) -> Party {
+    let private = request
+        .headers
+        .list("Privacy")
+        .iter()
+        .flat_map(|value| value.split(';'))
+        .any(|word| ["id", "user", "header"].iter().any(|known| word.trim().eq_ignore_ascii_case(known)));
     let asserted = |name: &str| {
-        if !trusted {
+        if !trusted || private {
             return None;
         }
         request.headers.list(name).iter().find_map(|value| NameAddr::parse(value))

@@ -1,12 +1,16 @@
-//! Calls that come in. An INVITE is asked in fixed order: do we know the account, is there room, is it forwarded, may a
-//! second call come, do we share a codec; who passes all rings. Then answering, and changes of a call that is up.
+//! Calls that come in. An INVITE is asked in fixed order: do we know the account, can it be presented here, what do the
+//! account's rules say (`offhook_account::rules::rings`), do we share a codec; who passes all rings. Then answering, and
+//! changes of a call that is up.
 
-use crate::call::{MOST_CALLS, State, seconds_since_1970};
+use crate::call::{Forward, MOST_CALLS, State, seconds_since_1970};
 use crate::caller;
-use crate::feature::{auto_answer, forwarding};
+use crate::feature::auto_answer;
+use crate::feature::forwarding::{diversion_reason, redirection};
 use crate::outgoing::{SDP, sdp_of};
 use crate::phone::{Now, Phone};
 use crate::{CallId, CallRecord, EndReason, Event, Level, Refusal, history};
+use offhook_account::Settings;
+use offhook_account::rules::{self, Caller, Rings, Why};
 use offhook_account::settings::IncomingMode;
 use offhook_media::Direction;
 use offhook_media::sdp::SdpError;
@@ -30,21 +34,38 @@ impl Phone {
         };
         let local = identity.and_then(|identity| self.endpoint.local_address(identity)).or(known_local);
         let Some(local) = local.filter(|_| settings.incoming != IncomingMode::Off && !self.is_stopping()) else {
-            return self.decline(now, session, 480, Headers::new());
+            return self.unreachable(now, session, request, &settings);
         };
         let trusted = self.is_trusted(&settings, source);
-        let peer = caller::of_request(request, &settings.remote_contact, trusted, &settings.host);
-        if let Some(target) = &settings.forwarding {
-            if let Some(headers) = forwarding::redirection(request, target, &settings) {
-                self.notice(now, Level::Event, format!("call of {} forwarded to {target}", peer.address));
-                return self.decline(now, session, 302, headers);
-            }
-            self.notice(now, Level::Warning, format!("call not forwarded: {target} cannot be dialled"));
+        let mut peer = caller::of_request(request, &settings.remote_contact, trusted, &settings.host);
+        if self.links.no_sound && settings.forwarding_unreachable.is_some() {
+            return self.unreachable(now, session, request, &settings);
         }
         let live = self.calls.iter().filter(|call| call.is_live()).count();
-        if live >= MOST_CALLS || self.is_busy(&settings) {
-            self.decline(now, session, 486, Headers::new());
-            return self.missed_while_busy(now, account, peer, &settings.username, source);
+        let contacts = self.facts_of(&peer.address);
+        let asker = Caller {
+            number: &peer.address,
+            urgent: self.is_urgent(now, request, trusted),
+            busy: self.is_busy(),
+            full: live >= MOST_CALLS,
+        };
+        let (number, becomes, why) = rules::rings(&settings, &asker, &self.moment(now, &contacts));
+        let busy = asker.busy;
+        peer.address = number;
+        match &becomes {
+            Rings::Forwarded(target) => {
+                if let Some(headers) = redirection(request, target, &settings, diversion_reason(&why)) {
+                    self.notice(now, Level::Event, format!("call of {} forwarded to {target}", peer.address));
+                    return self.decline(now, session, 302, headers);
+                }
+                let text = format!("call not forwarded: {target} cannot be dialled, or sends the call back");
+                self.notice(now, Level::Warning, text);
+                if live >= MOST_CALLS || (busy && !settings.call_waiting) {
+                    return self.turn_away(now, session, 486, &Why::Busy, account, peer, source);
+                }
+            }
+            Rings::Rejected(status) => return self.turn_away(now, session, *status, &why, account, peer, source),
+            Rings::Rings | Rings::Silently | Rings::Answers(_) => {}
         }
         let sdp = match offer.map(|body| sdp_of(body).map(<[u8]>::to_vec)) {
             None => None,
@@ -55,11 +76,15 @@ impl Phone {
                 return self.decline(now, session, 415, headers);
             }
         };
-        let state = State::Incoming { offer: sdp.clone(), answering: false, auto_answer: None };
+        let forward = rules::unanswered(&settings).and_then(|(after, target)| {
+            let headers = redirection(request, target, &settings, "no-answer")?;
+            Some(Forward { at: now.instant + after, target: target.to_owned(), headers })
+        });
+        let state = State::Incoming { offer: sdp.clone(), answering: false, auto_answer: None, forward };
         // checked before anything rings, with a session that is thrown away
         if let Some(sdp) = &sdp {
-            let id = crate::phone::MediaId(0);
-            let probe = crate::media_session::MediaSession::new(id, &settings, local.ip(), &mut self.chance);
+            let (id, metered) = (crate::phone::MediaId(0), self.links.uplink.metered);
+            let probe = crate::media_session::MediaSession::new(id, &settings, metered, local.ip(), &mut self.chance);
             if let Err(error) = probe.try_offer(sdp) {
                 return self.refuse_sdp(now, session, error);
             }
@@ -68,13 +93,21 @@ impl Phone {
             return;
         }
         let id = self.new_call(now, account, true, state, peer, &settings, local);
-        let auto_at = auto_answer::delay(request, &settings, trusted, live > 0).map(|delay| now.instant + delay);
+        // what the caller asks for counts before the account's own delay; do not disturb before both
+        let asked = match becomes {
+            Rings::Silently => None,
+            _ if busy || !trusted || !settings.sip_auto_answer => None,
+            _ => auto_answer::asked(request),
+        };
+        let own = if let Rings::Answers(delay) = becomes { Some(delay) } else { None };
+        let auto_at = asked.or(own).map(|delay| now.instant + delay);
         if let Some(call) = self.call_mut(id) {
             call.session = Some(session);
             call.caller = call.peer.address.clone();
             call.called = settings.username.clone();
             call.peer_address = Some(source.ip());
             call.sip_call_id = request.headers.call_id().map(str::to_owned);
+            call.silent = becomes == Rings::Silently;
             if let State::Incoming { auto_answer, .. } = &mut call.state {
                 *auto_answer = auto_at;
             }
@@ -199,21 +232,62 @@ impl Phone {
         }
     }
 
-    /// A call that met a busy line is still worth knowing about.
-    fn missed_while_busy(&mut self, now: Now, account: u32, peer: caller::Party, own: &str, source: SocketAddr) {
+    /// The call cannot be presented here: sent on, if the account says where to.
+    fn unreachable(&mut self, now: Now, session: SessionId, request: &Request, settings: &Settings) {
+        let target = settings.forwarding_unreachable.as_deref();
+        match target.and_then(|target| redirection(request, target, settings, "unavailable")) {
+            Some(headers) => self.decline(now, session, 302, headers),
+            None => self.decline(now, session, 480, Headers::new()),
+        }
+    }
+
+    /// Nobody has answered in the account's time.
+    pub(crate) fn forward_unanswered(&mut self, now: Now, id: CallId, forward: Forward) {
+        let Some(session) = self.call(id).and_then(|call| call.session) else { return };
+        self.changed();
+        self.notice(now, Level::Event, format!("nobody answered: forwarded to {}", forward.target));
+        let _ = self.endpoint.reject(now.instant, session, 302, None, forward.headers);
+        let end = EndReason { party: 1, status: Some(302), text: format!("forwarded to {}", forward.target) };
+        self.finish(now, id, end, None, true);
+    }
+
+    /// Rejects a call without presenting it. A call that met a busy line or do not disturb is still worth knowing about; one
+    /// that a rule rejects is in the list, but nobody has missed it.
+    #[allow(clippy::too_many_arguments)]
+    fn turn_away(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        status: u16,
+        why: &Why,
+        account: u32,
+        peer: caller::Party,
+        source: SocketAddr,
+    ) {
+        let mut headers = Headers::new();
+        let text = match why {
+            Why::DoNotDisturb(..) => {
+                headers.push("Reason", format!("SIP;cause={status};text=\"Do not disturb\""));
+                "do not disturb".to_owned()
+            }
+            Why::Busy => "busy".to_owned(),
+            why => format!("rejected: {why}"),
+        };
+        self.decline(now, session, status, headers);
+        let own = self.line(account).and_then(|line| line.settings.as_ref()).map(|settings| settings.username.clone());
         self.history.add(CallRecord {
             account,
             incoming: true,
             caller: peer.address.clone(),
             peer: peer.address,
             peer_name: peer.name,
-            called: own.to_owned(),
+            called: own.unwrap_or_default(),
             peer_address: Some(source.ip().to_string()),
             answered: false,
-            missed: true,
+            missed: !matches!(why, Why::Rule(_)),
             connect_ms: 0,
             duration_ms: 0,
-            end: EndReason { party: 1, status: Some(486), text: "busy".into() },
+            end: EndReason { party: 1, status: Some(status), text },
             started: seconds_since_1970(now),
             line: 0,
         });

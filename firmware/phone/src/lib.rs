@@ -21,6 +21,7 @@ mod history;
 mod incoming;
 mod line;
 mod media_session;
+mod moment;
 mod mwi;
 mod orders;
 mod outgoing;

@@ -6,7 +6,7 @@
 use crate::chance::Chance;
 use crate::phone::MediaId;
 use offhook_account::Settings;
-use offhook_account::settings::Codec;
+use offhook_account::settings::{Codec, OpusOptions};
 use offhook_media::codec::{CodecKind, OpusParams};
 use offhook_media::sdp::{self, SdpError};
 use offhook_media::stream::StreamOptions;
@@ -32,20 +32,22 @@ pub(crate) struct MediaSession {
 }
 
 impl MediaSession {
-    pub(crate) fn new(id: MediaId, settings: &Settings, local: IpAddr, chance: &mut Chance) -> Self {
+    /// `metered`: the account's set for links that cost counts.
+    pub(crate) fn new(id: MediaId, settings: &Settings, metered: bool, local: IpAddr, chance: &mut Chance) -> Self {
+        let set = settings.codecs(metered);
         let session_id = chance.next() >> 2;
         Self {
             id,
             local: LocalMedia {
                 rtp: SocketAddr::new(local, 9),
-                codecs: codecs(&settings.codec_order),
-                opus: opus(settings),
-                ptime: settings.ptime,
-                force_ptime: settings.force_ptime,
+                codecs: codecs(&set.order),
+                opus: opus(&set.opus),
+                ptime: set.ptime,
+                force_ptime: set.force_ptime,
                 direction: Direction::SendRecv,
                 telephone_event: true,
                 telephone_event_8k_only: settings.dtmf_only_8k,
-                honor_their_order: settings.honor_their_codec_list,
+                honor_their_order: set.honor_their_list,
                 session_id,
                 session_version: session_id,
                 allow_loopback: local.is_loopback(),
@@ -72,6 +74,11 @@ impl MediaSession {
 
     pub(crate) fn stream(&self) -> StreamId {
         StreamId(self.id.0)
+    }
+
+    /// The call does not leave this machine: it needs no network.
+    pub(crate) fn is_within_machine(&self) -> bool {
+        self.local.allow_loopback
     }
 
     pub(crate) fn is_bound(&self) -> bool {
@@ -192,8 +199,7 @@ fn codecs(order: &[Codec]) -> Vec<CodecKind> {
     if known.is_empty() { vec![CodecKind::Pcma, CodecKind::Pcmu] } else { known }
 }
 
-fn opus(settings: &Settings) -> OpusParams {
-    let options = &settings.opus;
+fn opus(options: &OpusOptions) -> OpusParams {
     OpusParams {
         max_playback_rate: options.bandwidth,
         bitrate: options.bitrate,
@@ -214,7 +220,8 @@ mod tests {
     fn session(change: impl FnOnce(&mut Settings)) -> MediaSession {
         let mut settings = Settings::of(&Document::default()).0;
         change(&mut settings);
-        let mut session = MediaSession::new(MediaId(4), &settings, "192.0.2.10".parse().unwrap(), &mut Chance::new(1));
+        let mut session =
+            MediaSession::new(MediaId(4), &settings, false, "192.0.2.10".parse().unwrap(), &mut Chance::new(1));
         session.bind("0.0.0.0:40000".parse().unwrap());
         session
     }

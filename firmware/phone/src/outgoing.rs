@@ -9,6 +9,7 @@ use crate::ear::ENDED_TIME;
 use crate::media_session::MediaSession;
 use crate::phone::{MediaId, Now, Output, Phone};
 use crate::{CallId, EndReason, Event, Level, Refusal, history};
+use offhook_account::rules::{self, DialAction};
 use offhook_hal::{Hook, Route};
 use offhook_media::{Command, Direction};
 use offhook_sip::{Body, Ended, Headers, SessionId};
@@ -38,8 +39,20 @@ impl Phone {
         let (Some(settings), Some(identity)) = (line.settings.clone(), line.identity) else {
             return Err(Refusal::NotRegistered);
         };
+        let contacts = self.facts_of(number);
+        let dialled = rules::dialled(&settings, number, &self.moment(now, &contacts));
+        // a rule may send the call out through another account
+        let other = dialled.account.as_deref().map(|word| self.line_named(word));
+        let missing = matches!(other, Some(None));
+        let other = other.flatten().and_then(|line| Some((line, line.settings.clone()?, line.identity?)));
+        let elsewhere = other.is_some();
+        let (line, settings, identity) = other.unwrap_or((line, settings, identity));
+        if let Some(DialAction::CallThrough | DialAction::WebCallback) = dialled.action {
+            return Err(Refusal::NotYet("call-through and web callback"));
+        }
         let (account, known_local) = (line.number, line.local);
-        let target = caller::target(number, &settings.host).ok_or_else(|| Refusal::BadNumber(shortened(number)))?;
+        let target = caller::target(&dialled.number, &settings.host)
+            .ok_or_else(|| Refusal::BadNumber(shortened(&dialled.number)))?;
         let local = self.endpoint.local_address(identity).or(known_local).ok_or(Refusal::NotRegistered)?;
         // the call in the ear makes room if it is only being made
         let leaving = self.ear.focus.and_then(|id| self.call(id)).is_some_and(Call::is_calling);
@@ -51,12 +64,23 @@ impl Phone {
         self.dialing.clear();
         self.ear_for_call();
         let number = number.trim();
+        if missing {
+            let name = shortened(dialled.account.as_deref().unwrap_or_default());
+            self.notice(now, Level::Warning, format!("a rule names the account {name}, which cannot be used now"));
+        }
+        if dialled.emergency {
+            self.expect_call_back(now);
+        }
         let label = self.label_of(number);
         let peer = Party { address: caller::address(&target, &settings.host), name: label };
+        // dialled again it meets the rules of its account again; of another account those were not its rules
+        let called = if elsewhere { target.to_string() } else { number.to_owned() };
         let id = self.new_call(now, account, false, State::Preparing { target }, peer, &settings, local);
         if let Some(call) = self.call_mut(id) {
-            call.called = number.to_owned();
+            call.called = called;
+            call.emergency = dialled.emergency;
             call.caller = settings.username.clone();
+            call.headers = dialled.headers;
         }
         self.ear.focus = Some(id);
         Ok(())
@@ -90,9 +114,12 @@ impl Phone {
             called: String::new(),
             caller: String::new(),
             peer_address: None,
-            media: MediaSession::new(media, settings, local.ip(), &mut self.chance),
+            media: MediaSession::new(media, settings, self.links.uplink.metered, local.ip(), &mut self.chance),
             hold: Hold::default(),
             queue: DigitQueue::default(),
+            silent: false,
+            emergency: false,
+            headers: Vec::new(),
             began: now.instant,
             started: seconds_since_1970(now),
             statistics: None,
@@ -136,8 +163,12 @@ impl Phone {
         let State::Preparing { target } = &call.state else { return };
         let target = target.clone();
         let offer = Body { content_type: SDP.to_owned(), bytes: call.media.offer(Direction::SendRecv) };
+        let mut headers = Headers::new();
+        for (name, value) in &call.headers {
+            headers.push(name.as_str(), value.as_str());
+        }
         let session = identity
-            .and_then(|identity| self.endpoint.invite(now.instant, identity, target, Some(offer), Headers::new()).ok());
+            .and_then(|identity| self.endpoint.invite(now.instant, identity, target, Some(offer), headers).ok());
         let Some(session) = session else {
             let end = EndReason { party: 1, status: None, text: "the account is gone".into() };
             return self.finish(now, id, end, Some("congestion"), false);
@@ -269,6 +300,7 @@ impl Phone {
             return;
         }
         let record = call.record(now, end.clone(), missed);
+        let emergency = call.emergency;
         let (media, stream, running) = (call.media.id, call.media.stream(), call.media.is_running());
         call.state = State::Ended {
             tone: tone.unwrap_or("endcall"),
@@ -291,6 +323,9 @@ impl Phone {
         self.history.add(record.clone());
         self.persist(history::RECORD, self.history.to_bytes());
         self.notify(Event::CallEnded { call: view, record });
+        if emergency {
+            self.expect_call_back(now);
+        }
         let stays = tone.is_some() && in_focus && self.ear.is_open();
         if !stays {
             self.calls.retain(|call| call.id != id);

@@ -16,12 +16,14 @@ use crate::ear::Ear;
 use crate::factory_reset::FactoryReset;
 use crate::history::History;
 use crate::line::Line;
+use crate::moment::Links;
 use crate::provisioning::Fetches;
 use crate::self_test::{Probe, Probed, SelfTest};
 use crate::settle::Shown;
 use crate::tones::Sounds;
 use crate::{CallId, Command, CommandId, Event, Level, Refusal, View, Volume};
 use offhook_account::provisioner::{FetchError, FetchRequest, FetchResponse};
+use offhook_account::rules::{Uplink, Zone};
 use offhook_account::template::Device;
 use offhook_hal::PanelEvent;
 use offhook_media::StreamId;
@@ -74,6 +76,8 @@ pub struct PhoneConfig {
     pub keys: Vec<offhook_hal::Key>,
     /// name of the machine in the network, for people
     pub hostname: String,
+    /// where the phone stands: schedules go by its clock
+    pub zone: Zone,
 }
 
 #[derive(Debug)]
@@ -102,6 +106,8 @@ pub enum Input<'a> {
     },
     /// There is a network again, or for the first time: what failed for want of it is tried at once.
     NetworkUp,
+    /// Which link calls go over. Until the first of these it is an Ethernet.
+    Uplink(Uplink),
     /// the answer to `Output::Probe`
     Probed(Probed),
     Timeout,
@@ -176,6 +182,7 @@ pub struct Phone {
     pub(crate) stored: BTreeMap<String, u64>,
     pub(crate) shown: Shown,
     pub(crate) notice: Option<(Instant, String)>,
+    pub(crate) links: Links,
     pub(crate) chance: Chance,
     pub(crate) last_call: u32,
     pub(crate) last_media: u32,
@@ -246,6 +253,7 @@ impl Phone {
             stored: BTreeMap::new(),
             shown: Shown::default(),
             notice: None,
+            links: Links::default(),
             chance,
             last_call: 0,
             last_media: 0,
@@ -290,10 +298,12 @@ impl Phone {
                     (false, true) => "the sound device is gone".to_owned(),
                     _ => text,
                 };
+                self.links.no_sound = !available;
                 let level = if available { Level::Event } else { Level::Warning };
                 self.notice(now, level, text);
             }
             Input::NetworkUp => self.network_up(now),
+            Input::Uplink(uplink) => self.uplink_changed(now, uplink),
             Input::Probed(answer) => self.probed(now, answer),
             Input::Timeout => self.due(now),
             Input::Stop => self.stop(now),

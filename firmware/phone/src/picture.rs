@@ -51,6 +51,8 @@ impl Phone {
             provisioning: self.provisioning_views(),
             version: self.config.version.clone(),
             hostname: self.config.hostname.clone(),
+            do_not_disturb: self.links.quiet,
+            forwarded: self.lines.iter().find_map(|line| line.settings.as_ref()?.forwarding.clone()),
             factory_reset: self.factory_reset.seconds_left(),
             self_test: self.self_test.as_ref().map(SelfTest::view),
         }

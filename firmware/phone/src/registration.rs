@@ -40,6 +40,19 @@ impl Phone {
         }
     }
 
+    /// The usable account that a rule's `dialOut` means: by number, title, user name or `user@host`.
+    pub(crate) fn line_named(&self, word: &str) -> Option<&Line> {
+        self.lines.iter().filter(|line| line.usable).find(|line| {
+            line.settings.as_ref().is_some_and(|settings| {
+                let address = format!("{}@{}", settings.username, crate::caller::host_of(&settings.host));
+                word == line.number.to_string()
+                    || [&settings.title, &settings.username, &address]
+                        .iter()
+                        .any(|known| known.eq_ignore_ascii_case(word))
+            })
+        })
+    }
+
     /// Why there is no dial tone, if there is none.
     pub(crate) fn no_line_reason(&self) -> Option<String> {
         if self.lines.iter().any(|line| line.usable) {

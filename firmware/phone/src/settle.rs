@@ -52,6 +52,7 @@ impl Phone {
         self.settle_ring();
         self.settle_lamps();
         self.tell_calls(now);
+        self.settle_quiet(now);
         self.tick = self.next_tick(now);
     }
 
@@ -127,7 +128,7 @@ impl Phone {
     }
 
     fn settle_ring(&mut self) {
-        let ringing = !self.ear.is_open() && (self.oldest_ringing().is_some() || self.ear.is_recalling());
+        let ringing = !self.ear.is_open() && (self.is_rung() || self.ear.is_recalling());
         if self.shown.ringing == ringing {
             return;
         }

@@ -40,15 +40,18 @@ impl Phone {
             self.factory_reset.deadline(),
             self.self_test.as_ref().and_then(SelfTest::deadline),
             self.fetches.clock_deadline(),
+            self.links.quiet_look,
         ];
         let calls = self.calls.iter().flat_map(|call| {
             let by_state = match &call.state {
-                State::Incoming { auto_answer, answering: false, .. } => *auto_answer,
+                State::Incoming { auto_answer, forward, answering: false, .. } => {
+                    auto_answer.iter().copied().chain(forward.as_ref().map(|forward| forward.at)).min()
+                }
                 State::Ended { close_at, .. } => *close_at,
                 State::Preparing { .. } | State::Trying | State::Ringing { .. } => Some(call.began + NO_ANSWER),
                 _ => None,
             };
-            [by_state, call.hold.retry_at, call.queue.next_at]
+            [by_state, call.hold.retry_at, call.queue.next_at, self.network_deadline(call)]
         });
         let fetches = self.fetches.timeouts.values().map(|at| Some(*at));
         own.into_iter().chain(calls).chain(fetches).flatten().collect::<Vec<_>>().into_iter()
@@ -96,6 +99,7 @@ impl Phone {
         for id in ids {
             self.fire_call(now, id);
         }
+        self.fire_network(now);
     }
 
     fn fire_call(&mut self, now: Now, id: crate::CallId) {
@@ -116,6 +120,13 @@ impl Phone {
                 self.changed();
                 // a call that cannot be answered goes on ringing
                 let _ = self.answer_call(now, id);
+            }
+            State::Incoming { forward, answering: false, .. }
+                if reached(forward.as_ref().map(|forward| forward.at)) =>
+            {
+                if let Some(forward) = forward.take() {
+                    self.forward_unanswered(now, id, forward);
+                }
             }
             State::Ended { close_at, .. } if reached(*close_at) => {
                 *close_at = None;

@@ -34,6 +34,10 @@ pub struct View {
     pub version: String,
     /// name of the machine in the network
     pub hostname: String,
+    /// nobody rings now: switched on by hand, or by a schedule that is about every caller
+    pub do_not_disturb: bool,
+    /// every call of an account goes there
+    pub forwarded: Option<String>,
     /// seconds until a factory reset that somebody is asking for; 0: it happens
     pub factory_reset: Option<u8>,
     /// the self-test that runs, or has run and was not put away
@@ -263,6 +267,7 @@ impl View {
             "hook": hook, "route": self.route.map(Route::name), "tone": self.tone, "ringing": self.ringing,
             "dialling": self.dialling, "soft_keys": soft_keys, "missed": self.missed, "notice": self.notice,
             "hostname": self.hostname, "version": self.version, "factory_reset": self.factory_reset,
+            "do_not_disturb": self.do_not_disturb, "forwarded": self.forwarded,
             "self_test": self.self_test.as_ref().map(SelfTestView::to_json),
         })
         .to_string()

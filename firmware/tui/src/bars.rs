@@ -20,6 +20,12 @@ pub(crate) fn status(view: &View, area: Rect, frame: &mut Frame<'_>) {
         }
     };
     let mut right = Vec::new();
+    if view.do_not_disturb {
+        right.push("DND".to_owned());
+    }
+    if view.forwarded.is_some() {
+        right.push("FWD".to_owned());
+    }
     if view.messages.waiting {
         right.push(match view.messages.new {
             0 => "MSG".to_owned(),

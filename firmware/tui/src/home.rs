@@ -53,6 +53,12 @@ fn idle(view: &View, width: usize) -> Vec<Line<'static>> {
         lines.push(bold(fit(&format!(" {}  {}", account.username, account.title), width)));
         lines.push(Line::raw(fit(&format!("   {} — {}", account.domain, state_word(&account.state)), width)));
     }
+    if view.do_not_disturb {
+        lines.push(Line::raw(fit(" do not disturb: nobody rings", width)));
+    }
+    if let Some(target) = &view.forwarded {
+        lines.push(Line::raw(fit(&format!(" all calls are forwarded to {target}"), width)));
+    }
     if view.missed > 0 {
         let calls = if view.missed == 1 { "call" } else { "calls" };
         lines.push(Line::raw(format!(" {} missed {calls}", view.missed)));

@@ -62,6 +62,15 @@ fn call(state: CallState, since: Instant) -> CallView {
     }
 }
 
+/// Covers: feat.10
+#[test]
+fn a_phone_that_does_not_ring_says_so() {
+    let view = View { do_not_disturb: true, forwarded: Some("0815".into()), ..idle() };
+    let text = drawn(&Screen::new(), &view, Instant::now(), 40, 12);
+    assert!(text.starts_with("100 ready         DND FWD MSG 2 MISSED 1"), "{text}");
+    assert!(text.contains("do not disturb") && text.contains("all calls are forwarded to 0815"), "{text}");
+}
+
 /// Covers: feat.36
 #[test]
 fn idle_screen_fits_40_by_12_and_shows_account_message_missed_lamp_and_soft_keys() {

@@ -196,7 +196,12 @@ pub(super) static ROWS: &[Parameter] = &[
         node(&["callWaiting"], read::not_flag),
         "true: a second call is answered busy.",
     ),
-    row("ctl.par.call.03", &["callforwardonbusy"], Kept, "CFB."),
+    row(
+        "ctl.par.call.03",
+        &["callforwardonbusy"],
+        node(&["forwardingBusyNumber"], read::text),
+        "Forwards a call that finds the line busy there; empty: none.",
+    ),
     row(
         "ctl.par.call.04",
         &["callforwardalways"],

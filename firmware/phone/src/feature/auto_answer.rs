@@ -1,26 +1,16 @@
-//! Calls that answer themselves, hands-free: because the account says so (`axml.aa.01`, `.02`), or because the caller asks
-//! and the account allows it (`axml.aa.03`): Call-Info with answer-after, Alert-Info of intercoms, Answer-Mode (RFC
-//! 5373), P-Auto-Answer. Only the account's own server is believed, and never while another call is up: nobody's talk
-//! is interrupted from outside.
+//! Calls that answer themselves because the caller asks and the account allows it (`axml.aa.03`): Call-Info with
+//! answer-after, Alert-Info of intercoms, Answer-Mode (RFC 5373), P-Auto-Answer. Only the account's own server is
+//! believed. What the account itself answers (`axml.aa.01`, `.02`, rules) is decided in `offhook_account::rules`; both
+//! never while another call is up: nobody's talk is interrupted from outside.
 
-use offhook_account::Settings;
 use offhook_sip::Request;
 use std::time::Duration;
 
 /// A caller cannot make a phone wait longer than this before it answers.
 const LONGEST: u64 = 60;
 
-/// After which time the call answers itself.
-pub(crate) fn delay(request: &Request, settings: &Settings, trusted: bool, busy: bool) -> Option<Duration> {
-    if busy {
-        return None;
-    }
-    let asked = if settings.sip_auto_answer && trusted { asked(request) } else { None };
-    asked.or(settings.auto_answer)
-}
-
-/// What the request asks for.
-fn asked(request: &Request) -> Option<Duration> {
+/// After which time the request asks to be answered.
+pub(crate) fn asked(request: &Request) -> Option<Duration> {
     let headers = &request.headers;
     for value in headers.list("Call-Info") {
         if let Some(seconds) = parameter(value, "answer-after") {

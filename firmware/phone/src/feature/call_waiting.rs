@@ -1,16 +1,21 @@
 //! A second call (`axml.cw.01`): with call waiting it announces itself by a tone in the ear and a fluttering lamp, without
 //! it the caller hears busy. A phone with the handset up and a number half dialled counts as busy, too.
 
+use crate::call::Call;
 use crate::phone::Phone;
-use offhook_account::Settings;
 
 impl Phone {
-    pub(crate) fn is_busy(&self, settings: &Settings) -> bool {
-        !settings.call_waiting && (self.calls.iter().any(crate::call::Call::is_live) || self.ear.is_open())
+    pub(crate) fn is_busy(&self) -> bool {
+        self.calls.iter().any(Call::is_live) || self.ear.is_open()
     }
 
     /// A call rings here while the ear is in use: it is announced in the ear, not by the bell.
     pub(crate) fn is_call_waiting(&self) -> bool {
-        self.ear.is_open() && self.oldest_ringing().is_some()
+        self.ear.is_open() && self.is_rung()
+    }
+
+    /// A call wants to be heard: it rings, and do not disturb has not silenced it.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.calls.iter().any(|call| call.is_incoming_ringing() && !call.silent)
     }
 }

@@ -55,6 +55,7 @@ pub fn config(more: &str) -> PhoneConfig {
         bell: true,
         keys: vec![Key::Digit('1'), Key::Digit('#')],
         hostname: "desk".into(),
+        zone: offhook_account::rules::Zone::utc(),
     }
 }
 
@@ -159,6 +160,11 @@ impl Office {
             serial: 0,
             timeout: None,
         }
+    }
+
+    /// It is this date now.
+    pub fn set_wall(&mut self, wall: SystemTime) {
+        self.wall = wall - (self.now - self.began);
     }
 
     pub fn clock(&self) -> Now {
