@@ -4,7 +4,7 @@ use crate::{connect, hear_each_other, talking, two};
 use offhook_tests::{Action, World};
 
 /// The document that the PBX gives this user, with changes.
-fn document(world: &World, user: &str, change: impl FnOnce(String) -> String) -> String {
+pub(crate) fn document(world: &World, user: &str, change: impl FnOnce(String) -> String) -> String {
     let url = world.cupboard.urls[user].clone();
     let password = password(world, user);
     let host = world.cupboard.sip;
