@@ -16,6 +16,7 @@ pub(crate) enum Tool {
     Kamailio,
     Baresip,
     Sipp,
+    Radicale,
     /// PulseAudio, its command line tools, and ALSA's way to it.
     Sound,
     /// `::1`
@@ -35,6 +36,7 @@ impl Tool {
             Self::Kamailio => missing(&["kamailio"], "kamailio"),
             Self::Baresip => missing(&["baresip"], "baresip-core"),
             Self::Sipp => missing(&["sipp"], "sip-tester"),
+            Self::Radicale => missing(&["radicale"], "radicale"),
             Self::Sound => missing(&["pulseaudio", "parec", "pacat"], "pulseaudio pulseaudio-utils libasound2-plugins"),
             Self::Terminal => missing(&["script", "stty"], "bsdutils coreutils").or_else(|| {
                 let tried = Command::new("script").args(["-qec", "true", "/dev/null"]).stdin(Stdio::null()).output();

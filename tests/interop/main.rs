@@ -18,6 +18,7 @@ mod offhook;
 mod pbxd;
 mod ports;
 mod process;
+mod radicale;
 mod reaper;
 mod sipp;
 mod sound;

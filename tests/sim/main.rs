@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod calls;
+mod contacts;
 mod lamps;
 mod provisioning;
 mod rules;

@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod action;
-pub mod capture;
+mod capture;
+pub mod carddav;
 pub mod chance;
 pub mod node;
 pub mod world;

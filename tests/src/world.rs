@@ -81,6 +81,10 @@ pub struct World {
     next_http: u64,
     overrides: BTreeMap<String, (u16, Option<String>)>,
     commands: u64,
+    /// The CardDAV server at <https://dav.example.com>, its user and password, and whether it is on.
+    pub directory: crate::carddav::Server,
+    pub directory_user: Option<(String, String)>,
+    pub directory_off: bool,
     pub capture: Capture,
     log: Vec<String>,
 }
@@ -110,6 +114,9 @@ impl World {
             next_http: 0,
             overrides: BTreeMap::new(),
             commands: 0,
+            directory: crate::carddav::Server::default(),
+            directory_user: None,
+            directory_off: false,
             capture: Capture::default(),
             log: vec![format!("seed {seed}")],
         };
@@ -518,12 +525,28 @@ impl World {
     // ---- HTTP
 
     fn fetch(&mut self, desk: usize, id: PhoneFetchId, request: offhook_account::provisioner::FetchRequest) {
+        if let Some(path) = request.url.strip_prefix("https://dav.example.com").filter(|_| !self.directory_off) {
+            let result = Ok(self.dav(path, &request));
+            return self.later(DELAY, Happening::Fetched { desk, id, result });
+        }
         let prefix = format!("http://{}", self.cupboard.http);
         let Some(target) = request.url.strip_prefix(&prefix).map(str::to_owned) else {
             let result = Err(FetchError::NoConnection("no such server in this office".into()));
             return self.later(DELAY, Happening::Fetched { desk, id, result });
         };
         self.later(DELAY, Happening::Request { desk, id, target, headers: request.headers });
+    }
+
+    fn dav(&mut self, path: &str, request: &offhook_account::fetch::FetchRequest) -> FetchResponse {
+        let shown =
+            request.credentials.as_ref().map(|shown| (shown.username.clone(), shown.password.reveal().to_owned()));
+        if self.directory_user.is_some() && shown != self.directory_user {
+            return FetchResponse { status: 401, headers: Vec::new(), body: Vec::new() };
+        }
+        let depth = request.headers.iter().find(|(name, _)| name == "Depth").map_or("", |(_, depth)| depth.as_str());
+        let body = String::from_utf8_lossy(&request.body);
+        let (status, body) = self.directory.answer(&request.method, path, depth, &body);
+        FetchResponse { status, headers: Vec::new(), body: body.into_bytes() }
     }
 
     fn request(&mut self, desk: usize, id: PhoneFetchId, target: String, headers: Vec<(String, String)>) {

@@ -345,6 +345,6 @@ fn shown(node: &Node) -> String {
 }
 
 /// FNV-1a, 64 bits: notices a torn file, proves nothing against an attacker.
-pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
+pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

@@ -135,6 +135,20 @@ pub struct CustomHeader {
     pub value: String,
 }
 
+/// An address book on a server (`axml.dav.*`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardDav {
+    pub title: Option<String>,
+    /// With a scheme; placeholders are not filled in yet.
+    pub url: String,
+    /// `None`: only at start and on demand.
+    pub refresh: Option<Duration>,
+    /// `None`: the account's.
+    pub username: Option<String>,
+    /// Empty: the account's, where that may go.
+    pub password: Secret,
+}
+
 /// What the phone acts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -213,6 +227,7 @@ pub struct Settings {
     pub tones: Tones,
     pub ext_prov_url: Option<String>,
     pub ext_prov_interval: Option<Duration>,
+    pub card_dav: Option<CardDav>,
 }
 
 impl Settings {
@@ -309,6 +324,7 @@ impl Settings {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds.into())),
             },
+            card_dav: reading.card_dav(),
         };
         (settings, reading.findings)
     }
@@ -641,6 +657,19 @@ impl Reading {
                 Some((host, secured))
             }
         }
+    }
+
+    fn card_dav(&self) -> Option<CardDav> {
+        Some(CardDav {
+            title: self.optional("cardDavTitle"),
+            url: self.optional("cardDavPrincipalUrl")?,
+            refresh: match self.number("cardDavRefresh") {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds.into())),
+            },
+            username: self.optional("cardDavUsername"),
+            password: Secret::new(self.text("cardDavPassword")),
+        })
     }
 
     fn codecs(&mut self, nodes: &CodecNodes) -> CodecSet {

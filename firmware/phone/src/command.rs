@@ -69,6 +69,14 @@ pub enum Command {
     /// an account from a file given on the command line or by the API (Account XML)
     ApplyAccount(Vec<u8>),
     SelfTest(SelfTestOrder),
+    /// into the phone's own book; an empty `uid` is a new contact
+    SaveContact(offhook_contacts::Contact),
+    /// out of it, by `uid`
+    RemoveContact(String),
+    /// vCards into it
+    ImportContacts(String),
+    /// fetch the address books of all accounts now
+    RefreshContacts,
 }
 
 /// What may be asked of the self-test.

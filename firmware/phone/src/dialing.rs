@@ -18,6 +18,8 @@ pub(crate) struct Dialing {
     digits: String,
     /// when the last one came
     last: Option<Instant>,
+    /// which suggestion is meant instead of the digits
+    choice: Option<usize>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +40,7 @@ impl Dialing {
             return Collected::Ignored;
         }
         self.digits.push(digit);
+        self.choice = None;
         self.last = Some(now);
         Collected::More
     }
@@ -45,17 +48,34 @@ impl Dialing {
     /// Takes the last digit back; time starts again.
     pub(crate) fn delete(&mut self, now: Instant) {
         self.digits.pop();
+        self.choice = None;
         self.last = if self.digits.is_empty() { None } else { Some(now) };
     }
 
     /// The number so far, to be sent.
     pub(crate) fn take(&mut self) -> String {
         self.last = None;
+        self.choice = None;
         std::mem::take(&mut self.digits)
     }
 
     pub(crate) fn clear(&mut self) {
         self.take();
+    }
+
+    /// Up or down among `count` suggestions, above which are the digits themselves; time starts again.
+    pub(crate) fn choose(&mut self, now: Instant, down: bool, count: usize) {
+        self.choice = match (self.choice, down) {
+            (None, true) if count > 0 => Some(0),
+            (Some(chosen), true) => Some((chosen + 1).min(count.saturating_sub(1))),
+            (Some(chosen), false) => chosen.checked_sub(1),
+            (None, _) => None,
+        };
+        self.last = self.last.map(|_| now);
+    }
+
+    pub(crate) fn choice(&self) -> Option<usize> {
+        self.choice
     }
 
     pub(crate) fn digits(&self) -> &str {
@@ -101,6 +121,28 @@ mod tests {
         assert_eq!(dialing.deadline(true), Some(now + Duration::from_secs(9)));
         dialing.delete(now + Duration::from_secs(5));
         assert_eq!(dialing.deadline(true), None);
+    }
+
+    #[test]
+    fn a_suggestion_is_chosen_until_another_digit_comes() {
+        let now = Instant::now();
+        let mut dialing = Dialing::default();
+        dialing.digit(now, '2');
+        dialing.choose(now, false, 2);
+        assert_eq!(dialing.choice(), None);
+        for expected in [Some(0), Some(1), Some(1)] {
+            dialing.choose(now + Duration::from_secs(3), true, 2);
+            assert_eq!(dialing.choice(), expected);
+        }
+        assert_eq!(dialing.deadline(true), Some(now + Duration::from_secs(7)));
+        dialing.choose(now, false, 2);
+        dialing.choose(now, false, 2);
+        assert_eq!(dialing.choice(), None);
+        dialing.choose(now, true, 0);
+        assert_eq!(dialing.choice(), None);
+        dialing.choose(now, true, 1);
+        dialing.digit(now, '3');
+        assert_eq!(dialing.choice(), None);
     }
 
     #[test]

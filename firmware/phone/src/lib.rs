@@ -12,6 +12,7 @@ mod call;
 mod caller;
 mod chance;
 pub mod command;
+mod contacts;
 mod dialing;
 mod ear;
 pub mod event;
@@ -47,6 +48,7 @@ pub use self_test::{NetworkFacts, Probe, Probed, SelfTestView};
 pub use view::*;
 // The words that drivers need from below, so that api and tui need only this crate.
 pub use offhook_account as account;
+pub use offhook_contacts as address_book;
 pub use offhook_hal as hal;
 pub use offhook_media as media;
 pub use offhook_sip as sip;

@@ -77,6 +77,13 @@ impl Phone {
                 Ok(())
             }
             Command::ApplyAccount(bytes) => self.apply_document(now, &bytes),
+            Command::SaveContact(contact) => self.save_contact(contact),
+            Command::RemoveContact(uid) => self.remove_contact(&uid),
+            Command::ImportContacts(cards) => self.import_contacts(now, &cards),
+            Command::RefreshContacts => {
+                self.refresh_contacts(now, true);
+                Ok(())
+            }
         }
     }
 

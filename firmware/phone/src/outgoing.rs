@@ -21,7 +21,10 @@ pub(crate) const SDP: &str = "application/sdp";
 impl Phone {
     /// Sends what was dialled on the keys; a refusal is heard as congestion and read as a notice.
     pub(crate) fn send_dialled(&mut self, now: Now) {
-        let number = self.dialing.take();
+        let suggestions = self.contacts.suggestions(self.dialing.digits());
+        let chosen = self.dialing.choice().and_then(|choice| suggestions.into_iter().nth(choice));
+        let number = chosen.map_or_else(|| self.dialing.digits().to_owned(), |suggestion| suggestion.number);
+        self.dialing.clear();
         if number.is_empty() {
             return;
         }
@@ -103,6 +106,8 @@ impl Phone {
         let id = CallId(self.last_call);
         let media = MediaId(self.last_media);
         let appearance = self.free_appearance();
+        // what the own books say is believed before what the caller says of himself
+        let peer = Party { name: self.contacts.name_of(&peer.address).or(peer.name), ..peer };
         self.calls.push(Call {
             id,
             appearance,

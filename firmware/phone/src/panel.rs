@@ -81,6 +81,12 @@ impl Phone {
                 self.dialing.delete(now.instant);
                 Ok(())
             }
+            Key::Up | Key::Down if !self.dialing.is_empty() => {
+                let count = self.contacts.suggestions(self.dialing.digits()).len();
+                self.dialing.choose(now.instant, key == Key::Down, count);
+                self.changed();
+                Ok(())
+            }
             // the screen's own
             Key::Up | Key::Down | Key::Left | Key::Right => Ok(()),
         };

@@ -11,6 +11,7 @@
 use crate::blf::Watch;
 use crate::call::Call;
 use crate::chance::Chance;
+use crate::contacts::Contacts;
 use crate::dialing::Dialing;
 use crate::ear::Ear;
 use crate::factory_reset::FactoryReset;
@@ -175,6 +176,7 @@ pub struct Phone {
     pub(crate) ear: Ear,
     pub(crate) dialing: Dialing,
     pub(crate) history: History,
+    pub(crate) contacts: Contacts,
     pub(crate) volume: Volume,
     pub(crate) factory_reset: FactoryReset,
     pub(crate) self_test: Option<SelfTest>,
@@ -204,6 +206,7 @@ impl Phone {
     pub fn new(mut config: PhoneConfig) -> Self {
         let sounds = Sounds::read(std::mem::take(&mut config.media), config.engine_rate);
         let mut chance = Chance::new(config.seed);
+        let contacts = Contacts::restore(&config.records);
         let endpoint = Endpoint::new(
             EndpointConfig {
                 user_agent: format!("Offhook/{}", config.version),
@@ -247,6 +250,7 @@ impl Phone {
             ear: Ear::default(),
             dialing: Dialing::default(),
             history: History::default(),
+            contacts,
             volume: crate::volume::DEFAULT,
             factory_reset: FactoryReset::default(),
             self_test: None,
@@ -277,6 +281,8 @@ impl Phone {
                 self.started = true;
                 self.changed();
                 self.start(now);
+                self.settle_contacts(now);
+                self.forget_unclaimed_directories();
             }
             Input::Start => {}
             Input::Sip(input) => self.sip_input(now, input),
@@ -286,6 +292,7 @@ impl Phone {
             }
             Input::MediaBound { id, result } => self.media_bound(now, id, result),
             Input::Media(event) => self.media_event(now, event),
+            Input::Fetched { id, result } if Contacts::asked(id) => self.directory_fetched(now, id, result),
             Input::Fetched { id, result } => self.fetched(now, id, result),
             Input::Command { id, command } => {
                 self.changed();
@@ -302,7 +309,10 @@ impl Phone {
                 let level = if available { Level::Event } else { Level::Warning };
                 self.notice(now, level, text);
             }
-            Input::NetworkUp => self.network_up(now),
+            Input::NetworkUp => {
+                self.network_up(now);
+                self.refresh_contacts(now, false);
+            }
             Input::Uplink(uplink) => self.uplink_changed(now, uplink),
             Input::Probed(answer) => self.probed(now, answer),
             Input::Timeout => self.due(now),
@@ -313,6 +323,7 @@ impl Phone {
         while self.apply_deferred(now) {
             self.pump(now);
         }
+        self.settle_contacts(now);
         self.go_on_testing(now);
         self.settle(now);
         self.finish_stop(now);

@@ -1,6 +1,5 @@
 //! The view, made from the state when somebody asks.
 
-use crate::blf::Watch;
 use crate::line;
 use crate::phone::{Now, Phone};
 use crate::self_test::SelfTest;
@@ -31,11 +30,26 @@ impl Phone {
                 })
             })
             .collect();
+        let history = self.history.newest_first().cloned().map(|mut record| {
+            // names of today: the call may be older than the contact
+            record.peer_name = self.contacts.name_of(&record.peer).or(record.peer_name);
+            record
+        });
+        let blf = self.watches.iter().map(|watch| {
+            let mut view = watch.view();
+            if watch.entry.label.is_none()
+                && let Some(name) = self.contacts.name_of(&watch.extension)
+            {
+                view.label = name;
+            }
+            view
+        });
+        let dialled = self.dialing.digits();
         View {
             accounts,
             calls: self.calls.iter().map(|call| call.view(now, self.ear.muted, self.is_in_focus(call.id))).collect(),
             lamps: self.shown.lamps.iter().map(|(lamp, pattern)| (*lamp, *pattern)).collect(),
-            blf: self.watches.iter().map(Watch::view).collect(),
+            blf: blf.collect(),
             hook: Some(self.ear.hook),
             route: Some(self.ear.route),
             muted: self.ear.muted,
@@ -44,7 +58,7 @@ impl Phone {
             volume: self.volume,
             dialling: (!self.dialing.is_empty()).then(|| self.dialing.digits().to_owned()),
             messages: self.messages(),
-            history: self.history.newest_first().cloned().collect(),
+            history: history.collect(),
             missed: self.history.missed(),
             soft_keys: self.soft_key_views(),
             notice: self.notice.as_ref().map(|(_, text)| text.clone()),
@@ -55,6 +69,10 @@ impl Phone {
             forwarded: self.lines.iter().find_map(|line| line.settings.as_ref()?.forwarding.clone()),
             factory_reset: self.factory_reset.seconds_left(),
             self_test: self.self_test.as_ref().map(SelfTest::view),
+            contacts: self.contacts.books().clone(),
+            directories: self.contacts.views(),
+            suggestions: self.contacts.suggestions(dialled),
+            suggestion: self.dialing.choice(),
         }
     }
 }

@@ -54,7 +54,8 @@ impl Phone {
             [by_state, call.hold.retry_at, call.queue.next_at, self.network_deadline(call)]
         });
         let fetches = self.fetches.timeouts.values().map(|at| Some(*at));
-        own.into_iter().chain(calls).chain(fetches).flatten().collect::<Vec<_>>().into_iter()
+        let contacts = self.contacts.deadlines().map(Some);
+        own.into_iter().chain(calls).chain(fetches).chain(contacts).flatten().collect::<Vec<_>>().into_iter()
     }
 
     /// Our own deadlines.

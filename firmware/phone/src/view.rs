@@ -2,6 +2,7 @@
 use crate::SelfTestView;
 use offhook_hal::{Hook, Lamp, Pattern, Route};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct CallId(pub u32);
@@ -42,6 +43,36 @@ pub struct View {
     pub factory_reset: Option<u8>,
     /// the self-test that runs, or has run and was not put away
     pub self_test: Option<SelfTestView>,
+    /// all address books, to be searched by whoever shows them
+    pub contacts: Arc<offhook_contacts::AddressBooks>,
+    /// the CardDAV servers of the accounts
+    pub directories: Vec<DirectoryView>,
+    /// numbers that the digits dialled so far could become, best first
+    pub suggestions: Vec<SuggestionView>,
+    /// which of them is chosen instead of what was dialled
+    pub suggestion: Option<usize>,
+}
+
+/// An address book on a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryView {
+    pub account: u32,
+    pub title: String,
+    /// known of it
+    pub contacts: usize,
+    /// what became of the last refresh, for people
+    pub last: String,
+    /// None: none was tried yet
+    pub ok: Option<bool>,
+}
+
+/// A number that somebody who is dialling may mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuggestionView {
+    pub name: String,
+    pub number: String,
+    /// `work`, `home`, …
+    pub label: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -261,6 +292,30 @@ impl View {
             Hook::On => "on",
             Hook::Off => "off",
         });
+        let directories: Vec<Value> = self
+            .directories
+            .iter()
+            .map(|book| {
+                json!({ "account": book.account, "title": book.title, "contacts": book.contacts, "last": book.last,
+                        "ok": book.ok })
+            })
+            .collect();
+        let suggestions: Vec<Value> = self
+            .suggestions
+            .iter()
+            .map(|found| json!({ "name": found.name, "number": found.number, "label": found.label }))
+            .collect();
+        let history: Vec<Value> = self
+            .history
+            .iter()
+            .take(5)
+            .map(|record| json!({ "peer": record.peer, "name": record.peer_name, "missed": record.missed }))
+            .collect();
+        let blf: Vec<Value> = self
+            .blf
+            .iter()
+            .map(|blf| json!({ "key": blf.key, "extension": blf.extension, "label": blf.label }))
+            .collect();
         let soft_keys: Vec<&str> = self.soft_keys.iter().map(|key| key.label.as_str()).collect();
         json!({
             "accounts": accounts, "calls": calls, "lamps": lamps, "volume": self.volume, "messages": self.messages,
@@ -268,7 +323,9 @@ impl View {
             "dialling": self.dialling, "soft_keys": soft_keys, "missed": self.missed, "notice": self.notice,
             "hostname": self.hostname, "version": self.version, "factory_reset": self.factory_reset,
             "do_not_disturb": self.do_not_disturb, "forwarded": self.forwarded,
-            "self_test": self.self_test.as_ref().map(SelfTestView::to_json),
+            "self_test": self.self_test.as_ref().map(SelfTestView::to_json), "contacts": self.contacts.len(),
+            "directories": directories, "suggestions": suggestions, "suggestion": self.suggestion,
+            "history": history, "blf": blf,
         })
         .to_string()
     }

@@ -31,7 +31,18 @@ fn dialling(view: &View, digits: &str, width: usize) -> Vec<Line<'static>> {
     let shown: String = digits.chars().skip(shown).collect();
     let mut lines = vec![Line::raw(""), bold(format!(" {}_", fit(&shown, width)))];
     lines.push(Line::raw(""));
-    lines.push(Line::raw(if digits.is_empty() { " Dial a number" } else { " # sends it" }));
+    lines.push(Line::raw(match (digits.is_empty(), view.suggestions.is_empty()) {
+        (true, _) => " Dial a number",
+        (false, true) => " # sends it",
+        (false, false) => " # sends it, Down chooses",
+    }));
+    for (index, suggestion) in view.suggestions.iter().enumerate() {
+        let label = suggestion.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
+        let text = fit(&format!(" {}  {}{label}", suggestion.name, suggestion.number), width);
+        let chosen = view.suggestion == Some(index);
+        let style = if chosen { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
+        lines.push(Line::styled(text, style));
+    }
     for call in &view.calls {
         lines.push(Line::raw(fit(&format!(" {} {}", name_of(call), state_text(call)), width)));
     }

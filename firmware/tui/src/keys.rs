@@ -1,6 +1,6 @@
 //! Keys of the terminal.
 
-use crate::{Page, Screen, self_test};
+use crate::{Page, Screen, contacts, self_test};
 use offhook_hal::{Hook, Key};
 use offhook_phone::{Command, SelfTestOrder, View, hal as offhook_hal};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -20,6 +20,13 @@ pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: b
     let control = event.modifiers.contains(KeyModifiers::CONTROL);
     if control {
         return if event.code == KeyCode::Char('c') { Reaction::Quit } else { Reaction::Nothing };
+    }
+    // letters belong to the search there, whatever they mean elsewhere
+    if screen.page == Page::Contacts
+        && !self_test::runs(view)
+        && let Some(reaction) = contacts::react(screen, event.code, view)
+    {
+        return reaction;
     }
     match event.code {
         KeyCode::Enter if self_test::runs(view) => Reaction::Command(Command::SelfTest(SelfTestOrder::Next)),
@@ -78,7 +85,7 @@ fn begin_test(screen: &mut Screen) -> Reaction {
 }
 
 fn turn(screen: &mut Screen, page: Page) -> Reaction {
-    *screen = Screen { page, cursor: 0 };
+    *screen = Screen { page, ..Screen::default() };
     Reaction::Redraw
 }
 

@@ -1,11 +1,12 @@
 //! Screens for the attached display: draws a [`View`], turns keys of a terminal into commands.
 //!
-//! There is no state here but which page is shown and where its cursor stands; the phone knows everything else. Fits 40
+//! There is no state here but which page is shown, where its cursor stands and what is searched for; the phone knows everything else. Fits 40
 //! columns by 12 rows and uses what is larger. Colours only repeat what words and signs say already.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods))]
 
 mod bars;
+mod contacts;
 mod home;
 mod keys;
 mod pages;
@@ -26,6 +27,7 @@ pub(crate) enum Page {
     #[default]
     Home,
     Calls,
+    Contacts,
     Settings,
     SelfTest,
     Help,
@@ -35,7 +37,8 @@ impl Page {
     pub(crate) fn next(self) -> Self {
         match self {
             Self::Home => Self::Calls,
-            Self::Calls => Self::Settings,
+            Self::Calls => Self::Contacts,
+            Self::Contacts => Self::Settings,
             Self::Settings => Self::SelfTest,
             Self::SelfTest => Self::Help,
             Self::Help => Self::Home,
@@ -46,19 +49,22 @@ impl Page {
         match self {
             Self::Home => Self::Help,
             Self::Calls => Self::Home,
-            Self::Settings => Self::Calls,
+            Self::Contacts => Self::Calls,
+            Self::Settings => Self::Contacts,
             Self::SelfTest => Self::Settings,
             Self::Help => Self::SelfTest,
         }
     }
 }
 
-/// The screen: a page and a cursor.
+/// The screen: a page, a cursor, a search.
 #[derive(Debug, Default)]
 pub struct Screen {
     page: Page,
     /// Row of the call list, or first line of a page that is longer than the screen.
     cursor: usize,
+    /// What is searched for on the contacts page.
+    query: String,
 }
 
 impl Screen {
@@ -105,6 +111,7 @@ impl Screen {
             Page::SelfTest => self_test::draw(view, area, frame),
             Page::Home => home::draw(view, now, area, frame),
             Page::Calls => pages::calls(view, self.cursor, area, frame),
+            Page::Contacts => contacts::draw(view, &self.query, self.cursor, area, frame),
             Page::Settings => pages::settings(view, self.cursor, area, frame),
             Page::Help => pages::help(self.cursor, area, frame),
         }

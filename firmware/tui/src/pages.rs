@@ -52,6 +52,9 @@ pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<
     for provisioning in &view.provisioning {
         lines.push(Line::raw(fit(&format!("provisioning: {}", provisioning.last), width)));
     }
+    for directory in &view.directories {
+        lines.push(Line::raw(fit(&format!("contacts of {}: {}", directory.title, directory.last), width)));
+    }
     let volume = &view.volume;
     lines.push(Line::raw(fit(
         &format!("volume: handset {} speaker {} ringer {}", volume.handset, volume.speaker, volume.ringer),
@@ -62,7 +65,7 @@ pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<
 }
 
 /// Every key of the terminal.
-const HELP: [&str; 16] = [
+const HELP: [&str; 17] = [
     "Space    lift, put down",
     "0-9 * #  keypad; # sends the number",
     "F1-F4    soft keys (bottom row)",
@@ -77,6 +80,7 @@ const HELP: [&str; 16] = [
     "Backsp.  delete a digit",
     "Tab      next page",
     "Up Down  move; Enter dials in Calls",
+    "letters  search in Contacts",
     "* 0 #    held for 10 s: factory reset",
     "Ctrl-C   end the phone",
 ];
@@ -86,8 +90,8 @@ pub(crate) fn help(first: usize, area: Rect, frame: &mut Frame<'_>) {
     scrolled(lines.collect(), first, area, frame);
 }
 
-fn heading(text: &'static str) -> Line<'static> {
-    Line::styled(text, Style::new().add_modifier(Modifier::BOLD))
+pub(crate) fn heading(text: impl Into<String>) -> Line<'static> {
+    Line::styled(text.into(), Style::new().add_modifier(Modifier::BOLD))
 }
 
 fn scrolled(lines: Vec<Line<'static>>, first: usize, area: Rect, frame: &mut Frame<'_>) {

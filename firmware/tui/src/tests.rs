@@ -130,8 +130,8 @@ fn long_numbers_show_their_end_and_hostile_names_lose_control_characters() {
 fn no_size_is_too_small_to_draw() {
     let view = View { calls: vec![call(CallState::Talking, Instant::now())], ..idle() };
     for (width, height) in [(1, 1), (3, 2), (10, 4), (200, 3), (64, 1)] {
-        for page in [Page::Home, Page::Calls, Page::Settings, Page::Help] {
-            drawn(&Screen { page, cursor: 5 }, &view, Instant::now(), width, height);
+        for page in [Page::Home, Page::Calls, Page::Contacts, Page::Settings, Page::Help] {
+            drawn(&Screen { page, cursor: 5, query: String::new() }, &view, Instant::now(), width, height);
         }
     }
 }
@@ -186,6 +186,78 @@ fn enter_in_the_call_list_dials_what_the_cursor_shows() {
     assert_eq!(press(&mut screen, KeyCode::Enter, &view), Reaction::Command(dial));
 }
 
+/// Anna with two numbers, and Bob.
+fn with_contacts() -> View {
+    use offhook_phone::address_book::{AddressBooks, Contact, Number, Origin};
+    let number = |address: &str, label: &str| Number { address: address.into(), labels: vec![label.into()] };
+    let contact = |name: &str, numbers| Contact { uid: name.into(), name: name.into(), numbers, ..Contact::default() };
+    let anna = contact("Anna Müller", vec![number("+49 30 1234567", "work"), number("0170 1", "cell")]);
+    let bob = contact("Bob", vec![number("102", "work")]);
+    let books = AddressBooks::new([(Origin::Local, vec![&anna, &bob])]);
+    View { contacts: std::sync::Arc::new(books), ..idle() }
+}
+
+/// Covers: feat.40
+#[test]
+fn letters_search_the_contacts_and_enter_calls_what_the_cursor_shows() {
+    let view = with_contacts();
+    let mut screen = Screen::new();
+    press(&mut screen, KeyCode::Tab, &view);
+    press(&mut screen, KeyCode::Tab, &view);
+    let text = drawn(&screen, &view, Instant::now(), 40, 12);
+    assert!(text.contains("Contacts: _") && text.contains("Bob  102 (work)"), "{text}");
+    // m is mute elsewhere
+    for letter in "mu".chars() {
+        assert_eq!(press(&mut screen, KeyCode::Char(letter), &view), Reaction::Redraw);
+    }
+    let text = drawn(&screen, &view, Instant::now(), 40, 12);
+    assert!(
+        text.contains("Contacts: mu_") && text.contains("Anna Müller  0170 1 (cell)") && !text.contains("Bob"),
+        "{text}"
+    );
+    press(&mut screen, KeyCode::Down, &view);
+    press(&mut screen, KeyCode::Down, &view);
+    let dial = Command::Dial { account: None, target: "0170 1".into() };
+    assert_eq!(press(&mut screen, KeyCode::Enter, &view), Reaction::Command(dial));
+    assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("Front desk"), "home again");
+}
+
+#[test]
+fn a_search_without_result_dials_nobody_and_escape_clears_it_before_leaving() {
+    let view = with_contacts();
+    let mut screen = Screen { page: Page::Contacts, cursor: 0, query: "nobody".into() };
+    assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("nobody of that name"));
+    assert_eq!(press(&mut screen, KeyCode::Enter, &view), Reaction::Nothing);
+    press(&mut screen, KeyCode::Esc, &view);
+    assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("Contacts: _"));
+    press(&mut screen, KeyCode::Esc, &view);
+    assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("Front desk"));
+    let directory = DirectoryView {
+        account: 1,
+        title: "Office".into(),
+        contacts: 0,
+        last: "refuses user name or password".into(),
+        ok: Some(false),
+    };
+    let failed = View { directories: vec![directory], ..idle() };
+    let screen = Screen { page: Page::Contacts, cursor: 0, query: String::new() };
+    let text = drawn(&screen, &failed, Instant::now(), 40, 12);
+    assert!(text.contains("none yet") && text.contains("Office: refuses user name"), "{text}");
+}
+
+#[test]
+fn numbers_are_offered_while_dialling() {
+    let suggestion = |name: &str, number: &str| SuggestionView {
+        name: name.into(),
+        number: number.into(),
+        label: Some("work".into()),
+    };
+    let suggestions = vec![suggestion("Anna", "101"), suggestion("Bob", "102")];
+    let view = View { dialling: Some("10".into()), suggestions, suggestion: Some(1), ..idle() };
+    let text = drawn(&Screen::new(), &view, Instant::now(), 40, 12);
+    assert!(text.contains(" 10_") && text.contains(" Anna  101 (work)") && text.contains("Down chooses"), "{text}");
+}
+
 #[test]
 fn control_c_quits() {
     let event = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
@@ -210,7 +282,7 @@ fn self_test_is_started_guided_and_put_away_from_its_page_and_has_the_keypad_mea
     use offhook_phone::SelfTestOrder::{Next, Start, Stop};
     use offhook_phone::self_test::{Step, StepView, Verdict};
     let mut screen = Screen::new();
-    for _ in 0..3 {
+    for _ in 0..4 {
         press(&mut screen, KeyCode::Tab, &idle());
     }
     let text = drawn(&screen, &idle(), Instant::now(), 40, 12);

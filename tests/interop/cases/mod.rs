@@ -1,5 +1,6 @@
 //! The cases, by what they are about.
 
+mod contacts;
 mod control;
 mod daemons;
 mod life;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<Entry> {
         control::cases(),
         registering::cases(),
         talking::cases(),
+        contacts::cases(),
         load::cases(),
     ]
     .into_iter()

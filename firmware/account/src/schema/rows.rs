@@ -277,11 +277,11 @@ table! {
 "axml.blf.03" "blf@priority" RANK, "" Acts, "Rank of the list, as for every node.";
 "axml.blf.04" "blf@operation" Kind::Choice(&["replace", "subnode-union"]), "replace" Acts, "subnode-union adds the entries to the stored list; else the list takes its place.";
 // Contacts
-"axml.dav.01" "cardDavTitle" Text, "" NotYet, "Name of the address book.";
-"axml.dav.02" "cardDavPrincipalUrl" Url, "" NotYet, "CardDAV address; https if it has no scheme.";
-"axml.dav.03" "cardDavRefresh" SECONDS, "180" NotYet, "Time between refreshes [s].";
-"axml.dav.04" "cardDavUsername" Text, "" NotYet, "User. Empty: username.";
-"axml.dav.05" "cardDavPassword" Secret, "" NotYet, "Secret. Never printed.";
+"axml.dav.01" "cardDavTitle" Text, "" Acts, "Name of the address book. Empty: the account's.";
+"axml.dav.02" "cardDavPrincipalUrl" Url, "" Acts, "CardDAV address: of a server, a user or a book; https if it has no scheme. Placeholders are filled in.";
+"axml.dav.03" "cardDavRefresh" SECONDS, "180" Acts, "Time between refreshes [s], 30 at least, spread by 5 %. 0: only at start and on demand.";
+"axml.dav.04" "cardDavUsername" Text, "" Acts, "User. Empty: username.";
+"axml.dav.05" "cardDavPassword" Secret, "" Acts, "Secret. Never printed. Empty: password, but only over https to a server in the domain of host.";
 // Push options of a softphone
 "axml.push.01" "taglessSelector" Bool, "0" NotApplicable, "Push relay: one registration for several devices.";
 "axml.push.02" "pushBlockReg" Bool, "0" NotApplicable, "Push relay: register only after a pushed call.";
