@@ -4,7 +4,7 @@ use crate::{connect, hear_each_other, talking, two};
 use offhook_tests::{Action, World};
 
 /// The document that the PBX gives this user, with changes.
-fn document(world: &World, user: &str, change: impl FnOnce(String) -> String) -> String {
+pub(crate) fn document(world: &World, user: &str, change: impl FnOnce(String) -> String) -> String {
     let url = world.cupboard.urls[user].clone();
     let password = password(world, user);
     let host = world.cupboard.sip;
@@ -17,7 +17,7 @@ fn document(world: &World, user: &str, change: impl FnOnce(String) -> String) ->
 }
 
 /// The user's password, from what the phone stored: nobody else ever says it.
-fn password(world: &World, user: &str) -> String {
+pub(crate) fn password(world: &World, user: &str) -> String {
     let desk = world.desks.iter().find(|desk| desk.user == user).unwrap();
     let text = desk.records.values().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect::<String>();
     let start = text.find("<password").and_then(|at| Some(at + text[at..].find('>')? + 1)).unwrap();
@@ -73,32 +73,6 @@ fn bad_documents_change_nothing_and_say_where_and_why() {
     }
     assert!(world.registered("alice"));
     connect(&mut world);
-}
-
-#[test]
-fn wrong_password_is_told_and_not_hammered() {
-    let mut world = two("wrong_password");
-    let text = document(&world, "100", |text| {
-        let password = password(&world, "100");
-        text.replace(&password, "not-the-password")
-    });
-    world.act(Action::Provisioning { user: "100".into(), status: 200, body: Some(text) });
-    world.act(Action::Provision { phone: "alice".into() });
-    world.until(5.0, "Alice is told", |world| {
-        matches!(world.view("alice").accounts[0].state, offhook_phone::AccountState::Failed(_))
-    });
-    let ip = world.desk("alice").ip;
-    let sent = |world: &World| {
-        let of_alice = world.capture.sip().filter(|(_, from, _, text)| from.ip() == ip && text.starts_with("REGISTER"));
-        of_alice.count()
-    };
-    let before = sent(&world);
-    world.seconds(3600.0);
-    assert!(sent(&world) - before <= 4, "{} REGISTERs in an hour", sent(&world) - before);
-    // The right password again, and everything is well.
-    world.act(Action::Provisioning { user: "100".into(), status: 0, body: None });
-    world.act(Action::Provision { phone: "alice".into() });
-    world.until(10.0, "Alice is registered", |world| world.registered("alice"));
 }
 
 /// Covers: axml.root.06, feat.88

@@ -20,6 +20,7 @@ Usage: offhookd --board <name|folder> --state <folder> [options]
                               one account each. Placeholders: {mac} {model} {serial} {version} %account[node]%
   --insecure-provisioning     allow %account[password]% in plain http URLs to other machines (laboratories only)
   --account <file.xml>        an Account XML from a file; may be repeated
+  --site <file.xml>           values for every account of this place, as an Account XML without credentials
   --control <ip:port>|off     TCP control API                                      [127.0.0.1:18620]
   --bench <unix socket>       the hand and the eye of a test: press keys, lift, watch lamps
   --audio <alsa pcm>          sound device for both directions                     [the board's]
@@ -57,6 +58,7 @@ pub(crate) struct Args {
     pub(crate) provision: Vec<String>,
     pub(crate) insecure_provisioning: bool,
     pub(crate) accounts: Vec<PathBuf>,
+    pub(crate) site: Option<PathBuf>,
     pub(crate) control: Option<SocketAddr>,
     pub(crate) bench: Option<PathBuf>,
     /// Empty: the board's own device.
@@ -98,6 +100,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             provision: Vec::new(),
             insecure_provisioning: false,
             accounts: Vec::new(),
+            site: None,
             control: Some(SocketAddr::from(([127, 0, 0, 1], 18620))),
             bench: None,
             audio: String::new(),
@@ -136,6 +139,7 @@ impl Reader {
                 Long("state") => self.state = Some(PathBuf::from(parser.value().map_err(text)?)),
                 Long("provision") => args.provision.push(provision(string(&mut parser)?)?),
                 Long("insecure-provisioning") => args.insecure_provisioning = true,
+                Long("site") => args.site = Some(PathBuf::from(parser.value().map_err(text)?)),
                 Long("account") => args.accounts.push(PathBuf::from(parser.value().map_err(text)?)),
                 Long("control") => args.control = control(&string(&mut parser)?)?,
                 Long("bench") => args.bench = Some(PathBuf::from(parser.value().map_err(text)?)),

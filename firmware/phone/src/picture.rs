@@ -28,6 +28,7 @@ impl Phone {
                     } else {
                         line.source.clone()
                     },
+                    values: line.values.clone(),
                 })
             })
             .collect();

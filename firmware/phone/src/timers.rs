@@ -51,7 +51,8 @@ impl Phone {
             [by_state, call.hold.retry_at, call.queue.next_at]
         });
         let fetches = self.fetches.timeouts.values().map(|at| Some(*at));
-        own.into_iter().chain(calls).chain(fetches).flatten().collect::<Vec<_>>().into_iter()
+        let transactions = self.trial_deadlines().chain(self.report_deadlines()).map(Some);
+        own.into_iter().chain(calls).chain(fetches).chain(transactions).flatten().collect::<Vec<_>>().into_iter()
     }
 
     /// Our own deadlines.
@@ -81,6 +82,8 @@ impl Phone {
             self.tick = None;
         }
         self.clock_due(now);
+        self.trials_due(now);
+        self.send_reports(now);
         match self.factory_reset.due(now.instant) {
             Countdown::Same => {}
             Countdown::Second => self.changed(),
