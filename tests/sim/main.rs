@@ -3,6 +3,7 @@
 //! Alice is 100, Bob 101, Carol 102. A story that fails leaves a capture and its inputs under `target/stories/`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod applying;
 mod calls;
 mod contacts;
 mod lamps;

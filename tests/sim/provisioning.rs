@@ -75,32 +75,6 @@ fn bad_documents_change_nothing_and_say_where_and_why() {
     connect(&mut world);
 }
 
-#[test]
-fn wrong_password_is_told_and_not_hammered() {
-    let mut world = two("wrong_password");
-    let text = document(&world, "100", |text| {
-        let password = password(&world, "100");
-        text.replace(&password, "not-the-password")
-    });
-    world.act(Action::Provisioning { user: "100".into(), status: 200, body: Some(text) });
-    world.act(Action::Provision { phone: "alice".into() });
-    world.until(5.0, "Alice is told", |world| {
-        matches!(world.view("alice").accounts[0].state, offhook_phone::AccountState::Failed(_))
-    });
-    let ip = world.desk("alice").ip;
-    let sent = |world: &World| {
-        let of_alice = world.capture.sip().filter(|(_, from, _, text)| from.ip() == ip && text.starts_with("REGISTER"));
-        of_alice.count()
-    };
-    let before = sent(&world);
-    world.seconds(3600.0);
-    assert!(sent(&world) - before <= 4, "{} REGISTERs in an hour", sent(&world) - before);
-    // The right password again, and everything is well.
-    world.act(Action::Provisioning { user: "100".into(), status: 0, body: None });
-    world.act(Action::Provision { phone: "alice".into() });
-    world.until(10.0, "Alice is registered", |world| world.registered("alice"));
-}
-
 /// Covers: axml.root.06, feat.88
 #[test]
 fn lamp_keys_change_without_a_restart() {

@@ -595,6 +595,7 @@ impl World {
             provision: vec![url],
             insecure_provisioning: false,
             accounts: Vec::new(),
+            site: offhook_account::Document::default(),
             records: Vec::new(),
             media: Vec::new(),
             lamps: lamps.collect(),

@@ -32,7 +32,7 @@ pub struct Document {
 /// Why a document was refused as a whole: the phone stays exactly as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// 1-based; 0 when the place has no meaning (too large, empty)
+    /// 1-based; 0 when the place has no meaning (too large)
     pub line: u32,
     pub column: u32,
     pub reason: String,
@@ -66,52 +66,101 @@ pub enum FindingKind {
     Repaired,
 }
 
+/// One account of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The attribute `id`: the same account, whatever its address becomes.
+    pub id: Option<String>,
+    /// 1-based, where it started
+    pub line: u32,
+    pub column: u32,
+    pub document: Document,
+    /// by line
+    pub findings: Vec<Finding>,
+}
+
+/// Most accounts of one document.
+pub const MAX_ACCOUNTS: usize = 64;
 /// Largest document [octets].
 pub const MAX_DOCUMENT: usize = 1_048_576;
 
 impl Document {
-    /// Reads one `<account>`; the rules of tests/corpora/index.csv (A: accepted, R: refused, N: accepted with a finding).
-    /// Checks that username, password and host are usable. The findings are those of the text itself (repairs, nodes
-    /// named twice) and those of [`Settings::of`], by line.
+    /// Reads one `<account>`, or the first of several; the rules of tests/corpora/index.csv (A: accepted, R: refused, N:
+    /// accepted with a finding). Checks that username, password and host are usable. The findings are those of the text
+    /// itself (repairs, nodes named twice) and those of [`Settings::of`], by line.
     ///
     /// # Errors
     /// Where and why the document is unusable.
     pub fn parse(bytes: &[u8]) -> Result<(Self, Vec<Finding>), Rejection> {
-        let (root, mut findings) = read(bytes)?;
-        let account = match root.name.as_str() {
-            "account" => root,
-            // axml.root.02: several accounts; this phone has one line and takes the first.
+        let mut accounts = Self::parse_all(bytes)?.into_iter();
+        let Some(mut first) = accounts.next() else { return Err(Rejection::nowhere("there is no account in it")) };
+        for other in accounts {
+            first.findings.push(Finding {
+                line: other.line,
+                column: other.column,
+                node: "account".into(),
+                kind: FindingKind::NotYet,
+                message: "one account is asked for here: this one is not read".into(),
+            });
+        }
+        Ok((first.document, first.findings))
+    }
+
+    /// Reads an `<account>` or all of an `<accounts>` (`axml.root.02`), as [`Document::parse`] reads one. Never empty. One
+    /// account that is not usable refuses them all; one that is named twice counts once.
+    ///
+    /// # Errors
+    /// Where and why the document is unusable.
+    pub fn parse_all(bytes: &[u8]) -> Result<Vec<Account>, Rejection> {
+        let (root, mut repairs) = read(bytes)?;
+        let several = match root.name.as_str() {
+            "account" => vec![root],
+            "accounts" if root.children.is_empty() => return Err(root.refused("is empty")),
+            "accounts" if root.children.len() > MAX_ACCOUNTS => {
+                return Err(root.refused(&format!("has more than {MAX_ACCOUNTS} accounts")));
+            }
             "accounts" if root.children.iter().all(|node| node.name == "account") => {
-                let mut accounts = root.children.into_iter();
-                let Some(first) = accounts.next() else {
-                    return Err(Rejection {
-                        line: root.line,
-                        column: root.column,
-                        reason: "<accounts> is empty".into(),
-                    });
-                };
-                for other in accounts {
-                    let message = "another account in the same document is not yet in effect";
-                    findings.push(Finding::at(&other, FindingKind::NotYet, message));
-                }
-                first
+                repairs.extend(not_kept(&root, &[]));
+                root.children
             }
             _ => return Err(not_an_account(&root)),
         };
-        for (name, _) in &account.attributes {
-            let message = format!("the attribute {name} of the document is not kept");
-            findings.push(Finding::at(&account, FindingKind::Unknown, message));
+        let places: Vec<(u32, u32)> = several.iter().map(|node| (node.line, node.column)).collect();
+        let mut accounts: Vec<Account> = Vec::with_capacity(several.len());
+        for (at, node) in several.into_iter().enumerate() {
+            let end = places.get(at + 1).copied().unwrap_or((u32::MAX, 0));
+            // what was found on the way to the first account is its affair, too
+            let (own, later) = repairs.into_iter().partition(|finding| (finding.line, finding.column) < end);
+            repairs = later;
+            let account = Account::of(node, own)?;
+            match accounts.iter_mut().find(|earlier| earlier.is_same(&account)) {
+                Some(earlier) => earlier.findings.push(Finding {
+                    line: account.line,
+                    column: account.column,
+                    node: "account".into(),
+                    kind: FindingKind::Duplicate,
+                    message: format!("named twice: the account of line {} counts", earlier.line),
+                }),
+                None => accounts.push(account),
+            }
         }
-        if !account.text.trim().is_empty() {
-            let message = "text between the nodes is not kept";
-            findings.push(Finding::at(&account, FindingKind::BadValue, message));
+        Ok(accounts)
+    }
+
+    /// Reads values for whatever account there is: an `<account>` that need not name user, password and host.
+    ///
+    /// # Errors
+    /// Where and why the document is unusable.
+    pub fn parse_values(bytes: &[u8]) -> Result<(Self, Vec<Finding>), Rejection> {
+        let (root, mut findings) = read(bytes)?;
+        if root.name != "account" {
+            return Err(not_an_account(&root));
         }
-        let place = (account.line, account.column);
-        let document = Self { nodes: account.children };
-        document.check_credentials(place)?;
+        findings.extend(not_kept(&root, &[]));
+        let document = Self { nodes: root.children };
         findings.extend(document.duplicates());
-        let (_, values) = Settings::of(&document);
-        findings.extend(values);
+        let missing = |finding: &Finding| finding.line == 0;
+        findings.extend(Settings::of(&document).1.into_iter().filter(|finding| !missing(finding)));
         findings.sort_by_key(|finding| (finding.line, finding.column));
         Ok((document, findings))
     }
@@ -211,6 +260,39 @@ impl Document {
             Some(node) => Err(node.refused("has elements in it where text belongs")),
             None => Ok(()),
         }
+    }
+}
+
+impl Account {
+    fn of(node: Node, mut findings: Vec<Finding>) -> Result<Self, Rejection> {
+        findings.extend(not_kept(&node, &["id"]));
+        let id = node.attribute("id").map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned);
+        let Node { line, column, children, .. } = node;
+        let document = Document { nodes: children };
+        document.check_credentials((line, column))?;
+        findings.extend(document.duplicates());
+        findings.extend(Settings::of(&document).1);
+        findings.sort_by_key(|finding| (finding.line, finding.column));
+        Ok(Self { id, line, column, document, findings })
+    }
+
+    /// The same `id`; without one, the same user at the same host.
+    fn is_same(&self, other: &Self) -> bool {
+        match (&self.id, &other.id) {
+            (Some(one), Some(other)) => one == other,
+            (None, None) => {
+                let value = |account: &Self, name| account.document.value(name).map(str::to_ascii_lowercase);
+                self.document.value("username") == other.document.value("username")
+                    && value(self, "host") == value(other, "host")
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Rejection {
+    fn nowhere(reason: impl Into<String>) -> Self {
+        Self { line: 0, column: 0, reason: reason.into() }
     }
 }
 
@@ -374,7 +456,7 @@ pub fn report(document: &Document, findings: &[Finding]) -> String {
 fn read(bytes: &[u8]) -> Result<(Node, Vec<Finding>), Rejection> {
     if bytes.len() > MAX_DOCUMENT {
         let reason = format!("the document is larger than the limit of {MAX_DOCUMENT} octets");
-        return Err(Rejection { line: 0, column: 0, reason });
+        return Err(Rejection::nowhere(reason));
     }
     let text = xml::decode(bytes)?;
     let (root, repairs) = xml::read_tree(&text, xml::DOCUMENT)?;
@@ -389,6 +471,21 @@ fn read(bytes: &[u8]) -> Result<(Node, Vec<Finding>), Rejection> {
         })
         .collect();
     Ok((root, findings))
+}
+
+/// What stands at an element that should have nothing but elements in it.
+fn not_kept(node: &Node, known: &[&str]) -> Vec<Finding> {
+    let attributes = node.attributes.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    let mut findings: Vec<Finding> = attributes
+        .map(|(name, _)| {
+            let message = format!("the attribute {name} of the document is not kept");
+            Finding::at(node, FindingKind::Unknown, message)
+        })
+        .collect();
+    if !node.text.trim().is_empty() {
+        findings.push(Finding::at(node, FindingKind::BadValue, "text between the nodes is not kept"));
+    }
+    findings
 }
 
 fn not_an_account(root: &Node) -> Rejection {

@@ -1,4 +1,5 @@
-//! Merging of sources by priority (`axml.root.03`): factory < initial provisioning (10) < external provisioning (20) < the user at the phone (40).
+//! Merging of sources by priority (`axml.root.03`): factory (the defaults of the table) < this place (5) < initial
+//! provisioning (10) < external provisioning (20) < the user at the phone (40).
 //!
 //! Every source's nodes are kept beside each other, so that a value that goes away uncovers the one below it. A
 //! node's `priority` attribute takes the place of its source's rank. The higher rank wins; at equal rank the newer
@@ -17,6 +18,8 @@ use std::collections::BTreeMap;
 /// Who gave a value, with its implicit rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
+    /// values of this place for all its phones
+    Site,
     Provisioning,
     ExtProv,
     Gui,
@@ -25,14 +28,25 @@ pub enum Source {
 impl Source {
     pub fn rank(self) -> u32 {
         match self {
+            Self::Site => 5,
             Self::Provisioning => 10,
             Self::ExtProv => 20,
             Self::Gui => 40,
         }
     }
 
+    /// For people.
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Site => "set for this place",
+            Self::Provisioning | Self::ExtProv => "set by the PBX",
+            Self::Gui => "set by you",
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
+            Self::Site => "site",
             Self::Provisioning => "provisioning",
             Self::ExtProv => "extProv",
             Self::Gui => "gui",
@@ -40,7 +54,7 @@ impl Source {
     }
 
     fn from_word(word: &str) -> Option<Self> {
-        [Self::Provisioning, Self::ExtProv, Self::Gui].into_iter().find(|source| source.word() == word)
+        [Self::Site, Self::Provisioning, Self::ExtProv, Self::Gui].into_iter().find(|source| source.word() == word)
     }
 }
 
@@ -59,6 +73,22 @@ pub struct Change {
     pub node: String,
     pub before: Option<String>,
     pub after: Option<String>,
+}
+
+/// A value in force and where it comes from. A secret is `***`; a list is shown as XML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub node: String,
+    pub value: String,
+    pub source: Source,
+    pub rank: u32,
+}
+
+impl Origin {
+    /// The user cannot change it.
+    pub fn is_locked(&self) -> bool {
+        self.source != Source::Gui && self.rank > Source::Gui.rank()
+    }
 }
 
 /// The value has a priority above 40: the user may not change it.
@@ -167,6 +197,23 @@ impl Layers {
             nodes.extend(value);
         }
         Document { nodes }
+    }
+
+    /// Every value in force and where it comes from; what is not among them has the default of the factory.
+    pub fn origins(&self) -> Vec<Origin> {
+        let merged = self.merged();
+        let origin = |node: &Node| {
+            let (source, rank) = self.origin(&node.name)?;
+            Some(Origin { node: node.name.clone(), value: shown(node), source, rank })
+        };
+        merged.nodes.iter().filter_map(origin).collect()
+    }
+
+    /// What this source says, with its ranks and operations.
+    pub fn of(&self, source: Source) -> Document {
+        Document {
+            nodes: self.kept.iter().filter(|kept| kept.source == source).map(|kept| kept.node.clone()).collect(),
+        }
     }
 
     /// Who gave the value in force, and its rank.

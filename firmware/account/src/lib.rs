@@ -16,10 +16,11 @@ pub mod secret;
 pub mod set_apart;
 pub mod settings;
 pub mod template;
+pub mod verdict;
 mod xml;
 
 pub use contact_facts::{ContactFact, ContactFacts, ContactSource};
-pub use document::{Document, Rejection, report};
+pub use document::{Account, Document, Rejection, report};
 pub use export::export;
 pub use fetch::{FetchError, FetchRequest, FetchResponse};
 pub use inspect::inspect;

@@ -10,9 +10,7 @@
 
 pub use crate::fetch::{FetchError, FetchRequest, FetchResponse};
 use crate::{
-    Document, Rejection,
-    document::{self, Finding},
-    fetch,
+    Account, Document, Rejection, document, fetch,
     layers::{Source, fnv1a},
     schema,
     template::{self, Device},
@@ -43,10 +41,9 @@ pub enum Output {
         id: FetchId,
         request: FetchRequest,
     },
-    /// A new, usable document: merge it ([`Provisioner::source`] says at which rank).
+    /// A new, usable document: merge it ([`Provisioner::source`] says at which rank). Never empty.
     Document {
-        document: Document,
-        findings: Vec<Finding>,
+        accounts: Vec<Account>,
     },
     /// 304, or the same bytes as before.
     Unchanged,
@@ -76,6 +73,8 @@ pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(5);
 /// The machine. Debug output has no URL in it.
 pub struct Provisioner {
     template: String,
+    /// Fetched by another machine, for this account too.
+    shared: String,
     device: Device,
     insecure: bool,
     random: u64,
@@ -122,6 +121,7 @@ impl Provisioner {
     pub fn new(template: &str, device: Device, insecure: bool, seed: u64) -> Self {
         Self {
             template: template.trim().to_owned(),
+            shared: String::new(),
             device,
             insecure,
             random: seed,
@@ -137,6 +137,17 @@ impl Provisioner {
             known: [Known::default(), Known::default()],
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Another machine fetches the document of this URL, and this account is in it: an `extProvUrl` that says the same
+    /// is not asked again.
+    pub fn share(&mut self, template: &str) {
+        template.trim().clone_into(&mut self.shared);
+    }
+
+    /// The last document of this source was not kept after all: the next fetch is to give it again.
+    pub fn forget(&mut self, source: Source) {
+        *self.known_mut(source) = Known::default();
     }
 
     /// From the account in force: placeholders, `extProvUrl`, `extProvInterval` (0: only at start and on demand).
@@ -353,7 +364,7 @@ impl Provisioner {
         }
         let sum = fnv1a(&response.body);
         let same = self.account.is_some() && self.known(source).body == Some(sum);
-        let parsed = if same { Ok(None) } else { Document::parse(&response.body).map(Some) };
+        let parsed = if same { Ok(None) } else { Document::parse_all(&response.body).map(Some) };
         match parsed {
             Err(rejection) => {
                 let reason = format!("the document is not usable: {rejection}");
@@ -369,7 +380,7 @@ impl Provisioner {
                 *self.known_mut(source) = known;
                 self.source = source;
                 self.outputs.push_back(match fresh {
-                    Some((document, findings)) => Output::Document { document, findings },
+                    Some(accounts) => Output::Document { accounts },
                     None => Output::Unchanged,
                 });
                 self.succeeded(now, source);
@@ -453,7 +464,8 @@ impl Provisioner {
             return None;
         }
         let expanded = |url: &str| template::expand_url_masked(url, &self.device, self.account.as_ref()).ok();
-        let again = expanded(&url).is_some_and(|ext| expanded(&self.template) == Some(ext));
+        let others = [&self.template, &self.shared].map(|template| expanded(template));
+        let again = expanded(&url).is_some_and(|ext| others.contains(&Some(ext)));
         (!again).then_some(url)
     }
 

@@ -228,6 +228,8 @@ pub struct Settings {
     pub ext_prov_url: Option<String>,
     pub ext_prov_interval: Option<Duration>,
     pub card_dav: Option<CardDav>,
+    /// Where the report on each provisioned document goes.
+    pub report_url: Option<String>,
 }
 
 impl Settings {
@@ -320,6 +322,7 @@ impl Settings {
                 howler: reading.text("howlerTone"),
             },
             ext_prov_url: reading.optional("extProvUrl"),
+            report_url: reading.optional("reportUrl"),
             ext_prov_interval: match reading.number("extProvInterval") {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds.into())),

@@ -214,13 +214,62 @@ fn what_is_no_single_account_is_refused() {
     }
 }
 
+fn numbered(username: &str, attributes: &str) -> String {
+    format!("<account{attributes}><username>{username}</username><password>p</password><host>pbx</host></account>")
+}
+
 #[test]
-fn several_accounts_in_one_document_give_the_first_and_a_note() {
-    let text = format!("<accounts><account>{LEAST}</account>\n<account>{LEAST}</account></accounts>");
+fn who_asks_for_one_account_gets_the_first_of_several_and_a_note() {
+    let text = format!("<accounts>{}\n{}</accounts>", numbered("1001", ""), numbered("1002", ""));
     let (document, findings) = Document::parse(text.as_bytes()).unwrap();
     assert_eq!(document.value("username"), Some("1001"));
     let note = findings.iter().find(|f| f.kind == FindingKind::NotYet).unwrap();
     assert_eq!((note.node.as_str(), note.line), ("account", 2));
+}
+
+/// Covers: axml.root.02
+#[test]
+fn every_account_of_a_document_is_read_with_its_own_findings() {
+    let text = format!(
+        "<accounts>{}\n<account id=\" b \"><username>1002</username><password>p</password><host>h</host>\n\
+         <expires>never</expires><title>a & b</title></account>\n{}\n{}</accounts>",
+        numbered("1001", ""),
+        numbered("1001", ""),
+        numbered("1003", ""),
+    );
+    let accounts = Document::parse_all(text.as_bytes()).unwrap();
+    let names: Vec<_> = accounts.iter().map(|account| account.document.value("username").unwrap()).collect();
+    assert_eq!(names, ["1001", "1002", "1003"]);
+    assert_eq!((accounts[1].id.as_deref(), accounts[1].line), (Some("b"), 2));
+    // a title is made up for them, which is a finding without a place
+    let kinds = |at: usize| {
+        let placed = accounts[at].findings.iter().filter(|f| f.line > 0);
+        placed.map(|f| (f.line, f.kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(0), [(4, FindingKind::Duplicate)]);
+    assert_eq!(kinds(1), [(3, FindingKind::BadValue), (3, FindingKind::Repaired)]);
+    assert_eq!(kinds(2), []);
+    assert_eq!(Document::parse_all(numbered("7", "").as_bytes()).unwrap().len(), 1);
+}
+
+/// Covers: axml.root.02
+#[test]
+fn one_account_that_is_unusable_refuses_them_all_at_its_place() {
+    let text = format!("<accounts>{}\n<account><username>x</username></account></accounts>", numbered("1", ""));
+    let rejection = Document::parse_all(text.as_bytes()).unwrap_err();
+    assert_eq!((rejection.line, rejection.reason.as_str()), (2, "<host> is missing"));
+    let many: String = (0..65).map(|n| numbered(&n.to_string(), "")).collect();
+    let rejection = Document::parse_all(format!("<accounts>{many}</accounts>").as_bytes()).unwrap_err();
+    assert!(rejection.reason.contains("more than 64"), "{rejection}");
+}
+
+#[test]
+fn values_for_any_account_need_no_credentials() {
+    let (document, findings) =
+        Document::parse_values(b"<account>\n<expires>x</expires><ptime>30</ptime></account>").unwrap();
+    assert_eq!(document.value("ptime"), Some("30"));
+    assert_eq!(findings.iter().map(|f| (f.line, f.node.as_str())).collect::<Vec<_>>(), [(2, "expires")]);
+    assert!(Document::parse_values(b"<accounts/>").is_err());
 }
 
 #[test]

@@ -207,7 +207,7 @@ proptest! {
                     fetches += 1;
                     in_flight = Some(id);
                 }
-                Output::Document { document, .. } => machine.set_account(now, Some(&document)),
+                Output::Document { accounts } => machine.set_account(now, accounts.first().map(|account| &account.document)),
                 Output::Unchanged | Output::Failed { .. } => {}
                 Output::Timeout(at) => {
                     prop_assert!(at.is_none_or(|at| at >= now));

@@ -71,7 +71,8 @@ impl Bench {
 
     fn applied(&mut self) -> Document {
         match self.next() {
-            Output::Document { document, .. } => {
+            Output::Document { accounts } => {
+                let document = accounts.into_iter().next().unwrap().document;
                 self.machine.set_account(self.now, Some(&document));
                 document
             }
@@ -186,7 +187,7 @@ fn a_url_that_changes_with_every_answer_makes_no_busy_loop() {
                 let nodes = format!("<extProvUrl>https://h/{fetches}</extProvUrl><extProvInterval>1</extProvInterval>");
                 bench.answer(id, 200, &[], &account(&nodes));
             }
-            Output::Document { document, .. } => bench.machine.set_account(bench.now, Some(&document)),
+            Output::Document { accounts } => bench.machine.set_account(bench.now, Some(&accounts[0].document)),
             Output::Timeout(Some(at)) => {
                 bench.now = bench.now.max(at);
                 bench.machine.handle(bench.now, Input::Timeout);

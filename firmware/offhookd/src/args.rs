@@ -22,6 +22,7 @@ Usage: offhookd --board <name|folder> --state <folder> [options]
   --account <file.xml>        an Account XML from a file; may be repeated
   --metered <interface>       traffic over this interface costs: the account's 3G set of codecs counts there, as over
                               every modem; may be repeated
+  --site <file.xml>           values for every account of this place, as an Account XML without credentials
   --control <ip:port>|off     TCP control API                                      [127.0.0.1:18620]
   --bench <unix socket>       the hand and the eye of a test: press keys, lift, watch lamps
   --audio <alsa pcm>          sound device for both directions                     [the board's]
@@ -61,6 +62,7 @@ pub(crate) struct Args {
     pub(crate) accounts: Vec<PathBuf>,
     /// Interfaces whose traffic costs.
     pub(crate) metered: Vec<String>,
+    pub(crate) site: Option<PathBuf>,
     pub(crate) control: Option<SocketAddr>,
     pub(crate) bench: Option<PathBuf>,
     /// Empty: the board's own device.
@@ -103,6 +105,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             insecure_provisioning: false,
             accounts: Vec::new(),
             metered: Vec::new(),
+            site: None,
             control: Some(SocketAddr::from(([127, 0, 0, 1], 18620))),
             bench: None,
             audio: String::new(),
@@ -141,6 +144,7 @@ impl Reader {
                 Long("state") => self.state = Some(PathBuf::from(parser.value().map_err(text)?)),
                 Long("provision") => args.provision.push(provision(string(&mut parser)?)?),
                 Long("insecure-provisioning") => args.insecure_provisioning = true,
+                Long("site") => args.site = Some(PathBuf::from(parser.value().map_err(text)?)),
                 Long("account") => args.accounts.push(PathBuf::from(parser.value().map_err(text)?)),
                 Long("metered") => args.metered.push(interface(string(&mut parser)?)?),
                 Long("control") => args.control = control(&string(&mut parser)?)?,

@@ -18,6 +18,7 @@ use offhook_net::rtp_sockets::Pair;
 use offhook_net::store::{Folder, Store, StoreThread};
 use offhook_net::supervisor::Supervisor;
 use offhook_net::{clock, fetch};
+use offhook_phone::account::Document;
 use offhook_phone::account::provisioner::{FetchError, FetchResponse};
 use offhook_phone::account::rules::Uplink;
 use offhook_phone::{
@@ -28,6 +29,7 @@ use offhook_tui::Reaction;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixDatagram;
@@ -124,6 +126,7 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         accounts.push((name, bytes));
     }
+    let site = read_site(args.site.as_deref())?;
     let media_files = sound_files::read(&args.state.join("media"));
 
     media_thread::lock_memory();
@@ -163,6 +166,7 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
         provision: args.provision.clone(),
         insecure_provisioning: args.insecure_provisioning,
         accounts,
+        site,
         records,
         media: media_files,
         lamps: panel.lamps.clone(),
@@ -277,6 +281,19 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
         return Ok(Ending::Reset);
     }
     Ok(if testing.is_some() { Ending::Tested { passed: report.passed() } } else { Ending::Stopped })
+}
+
+/// `--site`: what is wrong with single values goes to the log.
+fn read_site(path: Option<&Path>) -> Result<Document, String> {
+    let Some(path) = path else { return Ok(Document::default()) };
+    let shown = path.display();
+    let bytes = std::fs::read(path).map_err(|error| format!("--site {shown}: {error}; name a file with an Account XML"))?;
+    let (document, findings) =
+        Document::parse_values(&bytes).map_err(|rejection| format!("--site {shown}: {rejection}"))?;
+    for finding in findings {
+        tracing::warn!("{shown}: {finding}");
+    }
+    Ok(document)
 }
 
 async fn sleep_until(at: Option<Instant>) {

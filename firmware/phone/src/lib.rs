@@ -7,6 +7,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods))]
 
+mod accounts;
+mod apply;
 mod blf;
 mod call;
 mod caller;
@@ -31,6 +33,7 @@ pub mod phone;
 mod picture;
 mod provisioning;
 mod registration;
+mod report;
 pub mod self_test;
 mod settle;
 mod signalling;
@@ -41,6 +44,7 @@ mod tones;
 pub mod view;
 mod volume;
 
+pub use apply::PROOF_TIME;
 pub use command::*;
 pub use event::*;
 pub use phone::*;

@@ -1,11 +1,14 @@
 //! An account in service: its settings, its identity at the SIP endpoint, its registration and its messages.
 
-use crate::view::{AccountState, Messages};
+use crate::apply::{Refused, Trial};
+use crate::view::{AccountState, Messages, ValueView};
+use offhook_account::layers::Source;
 use offhook_account::settings::{ContactIp, IncomingMode, ListeningPort, Transport as Wanted};
 use offhook_account::{Layers, Settings};
 use offhook_sip::auth::{Credentials, Password, Secret};
 use offhook_sip::{IdentityConfig, IdentityId, LocalPort, SubscriptionId, Transport, Uri};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -14,6 +17,8 @@ pub(crate) struct Line {
     /// Where the account comes from: a template, a file name, `control API`.
     pub(crate) source: String,
     pub(crate) layers: Layers,
+    /// As the view shows them.
+    pub(crate) values: Arc<[ValueView]>,
     /// Usable settings; `None` until the first document came.
     pub(crate) settings: Option<Settings>,
     pub(crate) identity: Option<IdentityId>,
@@ -27,6 +32,16 @@ pub(crate) struct Line {
     pub(crate) port: u16,
     /// New settings of the server wait for the end of a call.
     pub(crate) deferred: bool,
+    /// Attribute `id` of the account in its source's document.
+    pub(crate) id: Option<String>,
+    /// What is stored has registered at least once.
+    pub(crate) proved: bool,
+    /// Goes when its calls are over.
+    pub(crate) leaving: bool,
+    /// New settings that have yet to show that they work.
+    pub(crate) trial: Option<Trial>,
+    /// Provisioned settings that were taken back.
+    pub(crate) refused: Option<Refused>,
     pub(crate) mwi: Option<SubscriptionId>,
     pub(crate) messages: Messages,
     /// Message-Account of the last notification: what the message key dials when the account names no number.
@@ -39,6 +54,7 @@ impl Line {
             number,
             source,
             layers: Layers::new(),
+            values: Arc::new([]),
             settings: None,
             identity: None,
             registration: AccountState::Off,
@@ -47,6 +63,11 @@ impl Line {
             local: None,
             port,
             deferred: false,
+            id: None,
+            proved: false,
+            leaving: false,
+            trial: None,
+            refused: None,
             mwi: None,
             messages: Messages::default(),
             message_account: None,
@@ -55,7 +76,31 @@ impl Line {
 
     /// Whether the account wants to be registered.
     pub(crate) fn registers(&self) -> bool {
-        !self.switched_off && self.settings.as_ref().is_some_and(|settings| settings.incoming != IncomingMode::Off)
+        self.settings.as_ref().is_some_and(|settings| self.registers_with(settings))
+    }
+
+    /// Whether it would with these settings.
+    pub(crate) fn registers_with(&self, settings: &Settings) -> bool {
+        !self.switched_off && settings.incoming != IncomingMode::Off
+    }
+
+    /// The layers are others now.
+    pub(crate) fn show_values(&mut self) {
+        let origins = self.layers.origins().into_iter();
+        let shown = origins.map(|origin| ValueView {
+            origin: origin.source.phrase(),
+            locked: origin.is_locked(),
+            node: origin.node,
+            value: origin.value,
+        });
+        self.values = shown.collect();
+    }
+
+    /// The account as its source's document names it, whatever the user has made of it.
+    pub(crate) fn given(&self) -> Option<Settings> {
+        let document = self.layers.of(Source::Provisioning);
+        let document = if document.nodes.is_empty() { self.layers.merged() } else { document };
+        Some(Settings::of(&document).0).filter(usable)
     }
 
     pub(crate) fn domain(&self) -> &str {
@@ -116,25 +161,24 @@ pub(crate) fn identity(settings: &Settings, port: u16) -> Option<IdentityConfig>
     })
 }
 
-/// Do these settings make another identity? Everything that [`identity`] reads.
-pub(crate) fn differs(old: &Settings, new: &Settings) -> bool {
-    old.username != new.username
-        || old.password != new.password
-        || old.auth_username != new.auth_username
-        || old.display_name != new.display_name
-        || old.host != new.host
-        || old.transport != new.transport
-        || old.caller_id != new.caller_id
-        || old.expires != new.expires
-        || old.only_known_sources != new.only_known_sources
-        || old.proxy != new.proxy
-        || old.outbound_proxy != new.outbound_proxy
-        || old.contact_ip != new.contact_ip
-        || old.forced_contact != new.forced_contact
-        || old.keep_alive != new.keep_alive
-        || old.listening_port != new.listening_port
-        || old.headers != new.headers
-        || old.incoming != new.incoming
+macro_rules! identity_settings {
+    ($($field:ident)*) => {
+        /// Do these settings make another identity?
+        pub(crate) fn differs(old: &Settings, new: &Settings) -> bool {
+            $(old.$field != new.$field)||*
+        }
+
+        /// `new`, but still the identity that `old` made.
+        pub(crate) fn with_identity_of(new: &Settings, old: &Settings) -> Settings {
+            Settings { $($field: old.$field.clone(),)* ..new.clone() }
+        }
+    };
+}
+
+// everything that `identity` reads
+identity_settings! {
+    username password auth_username display_name host transport caller_id expires only_known_sources proxy outbound_proxy
+    contact_ip forced_contact keep_alive listening_port headers incoming
 }
 
 fn transport(wanted: Wanted) -> Transport {

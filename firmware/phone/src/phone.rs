@@ -62,6 +62,8 @@ pub struct PhoneConfig {
     pub insecure_provisioning: bool,
     /// `--account` documents: (file name, bytes)
     pub accounts: Vec<(String, Vec<u8>)>,
+    /// values for every account of this place, below everything that is provisioned (`--site`)
+    pub site: offhook_account::Document,
     /// what `Persist` wrote before: (name, bytes)
     pub records: Vec<(String, Vec<u8>)>,
     /// WAV files that the accounts' tones may name (`axml.tones.03`): (file name, bytes). The phone reads them when it is
@@ -320,7 +322,7 @@ impl Phone {
         }
         self.fire(now);
         self.pump(now);
-        while self.apply_deferred(now) {
+        while self.apply_deferred(now) || self.leave(now) {
             self.pump(now);
         }
         self.settle_contacts(now);

@@ -27,6 +27,7 @@ impl Phone {
                     } else {
                         line.source.clone()
                     },
+                    values: line.values.clone(),
                 })
             })
             .collect();

@@ -1,173 +1,106 @@
-//! Where settings come from and where they go: `--provision` URLs and `--account` files become accounts, each with its
-//! layers and one provisioner; a new document is merged, stored, and the difference put to work at once. What a live call
-//! depends on (server, credentials) waits for its end. A document that cannot be used changes nothing.
-//!
-//! Stored: `account-<n>.xml` (layers), `fetches-<n>` (entity tags that belong to them), `accounts.json` (which source
-//! account n has, and its SIP port). An account is restored only for the source it was stored for.
+//! Where settings come from: one machine for each URL asks for documents, and what a document says goes to the accounts it
+//! names. A document that cannot be used changes nothing.
 
+use crate::apply::Outcome;
 use crate::line::{self, Line};
 use crate::phone::{Now, Output, Phone, PhoneFetchId};
-use crate::{Event, Level, ProvisioningView, Refusal, history, registration, volume};
-use offhook_account::layers::{Change, Source};
+use crate::report::{AccountAttempt, Attempt, Posting};
+use crate::{Event, Level, ProvisioningView, registration};
+use offhook_account::layers::Source;
 use offhook_account::provisioner::{self, FetchError, FetchId, FetchRequest, FetchResponse, Provisioner};
-use offhook_account::schema;
 use offhook_account::template::without_secrets;
-use offhook_account::{Document, Layers, Secret, Settings};
-use serde::{Deserialize, Serialize};
+use offhook_account::verdict::{Verdict, verdicts};
+use offhook_account::{Account, Rejection, Settings};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-const INDEX: &str = "accounts.json";
-/// Source of an account that the control API made.
-const BY_API: &str = "control API";
 /// A certificate cannot be checked without the date. Boards without a clock battery get theirs from the network within
 /// seconds; where nobody tells it, the fetch fails with a reason that can be read. Shorter than a fetch's own time.
 const CLOCK_PATIENCE: Duration = Duration::from_secs(25);
 /// Nobody tells that the date is known, so it is looked for.
 const CLOCK_LOOK: Duration = Duration::from_millis(500);
-/// Accounts at most.
-const MOST_ACCOUNTS: usize = 64;
+/// The same when a fetch has failed without it.
+const CLOCK_LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Fetching, account by account.
 #[derive(Debug, Default)]
 pub(crate) struct Fetches {
-    machines: BTreeMap<u32, Provisioner>,
+    /// one for each account; those of [`Fetches::holders`] fetch a source's document, the others `extProvUrl` only
+    pub(crate) machines: BTreeMap<u32, Provisioner>,
+    /// the accounts whose machine fetches a document for them and others, and its template
+    pub(crate) holders: BTreeMap<u32, String>,
     pub(crate) timeouts: BTreeMap<u32, Instant>,
     open: BTreeMap<u64, (u32, FetchId)>,
-    last: u64,
-    reports: BTreeMap<u32, ProvisioningView>,
+    pub(crate) last: u64,
+    views: BTreeMap<u32, ProvisioningView>,
+    /// what became of the last document of each machine
+    pub(crate) attempts: BTreeMap<u32, Attempt>,
+    /// hashes of the reports that were made last
+    pub(crate) told: BTreeMap<u32, u64>,
+    /// reports on their way
+    pub(crate) postings: Vec<Posting>,
     /// machines that have something to say
-    stirred: Vec<u32>,
+    pub(crate) stirred: Vec<u32>,
     /// requests that have not gone out, and how long the date is waited for
     asked: Vec<(PhoneFetchId, FetchRequest)>,
     clock_until: Option<Instant>,
     clock_look: Option<Instant>,
+    /// the date has been known once
+    dated: bool,
 }
 
 impl Fetches {
     pub(crate) fn clock_deadline(&self) -> Option<Instant> {
         self.clock_look
     }
-}
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    number: u32,
-    source: String,
-    port: u16,
-}
+    /// This account's machine fetches the document of a template.
+    pub(crate) fn hold(&mut self, number: u32, template: &str, report: Option<&str>) {
+        self.holders.insert(number, template.to_owned());
+        let view = ProvisioningView {
+            url: without_secrets(template),
+            last: "not fetched yet".into(),
+            ok: None,
+            report: report.map(Into::into),
+        };
+        self.views.insert(number, view);
+    }
 
-fn record(number: u32) -> String {
-    format!("account-{number}.xml")
-}
+    /// Another account's machine is to do that, with everything it knows.
+    pub(crate) fn hand_over(&mut self, from: u32, to: u32) {
+        fn moved<T>(map: &mut BTreeMap<u32, T>, from: u32, to: u32) {
+            if let Some(value) = map.remove(&from) {
+                map.insert(to, value);
+            }
+        }
+        self.timeouts.remove(&to);
+        self.open.retain(|_, (of, _)| *of != to);
+        moved(&mut self.machines, from, to);
+        moved(&mut self.holders, from, to);
+        moved(&mut self.timeouts, from, to);
+        moved(&mut self.views, from, to);
+        moved(&mut self.attempts, from, to);
+        moved(&mut self.told, from, to);
+        for (of, _) in self.open.values_mut().filter(|(of, _)| *of == from) {
+            *of = to;
+        }
+        self.stirred.push(to);
+    }
 
-fn memory(number: u32) -> String {
-    format!("fetches-{number}")
+    /// The account is gone.
+    pub(crate) fn forget(&mut self, number: u32) {
+        self.machines.remove(&number);
+        self.holders.remove(&number);
+        self.timeouts.remove(&number);
+        self.views.remove(&number);
+        self.attempts.remove(&number);
+        self.told.remove(&number);
+        self.open.retain(|_, (of, _)| *of != number);
+        self.postings.retain(|posting| posting.account != number);
+    }
 }
 
 impl Phone {
-    /// `Input::Start`: everything stored, then everything configured.
-    pub(crate) fn start(&mut self, now: Now) {
-        let records: BTreeMap<String, Vec<u8>> = std::mem::take(&mut self.config.records).into_iter().collect();
-        self.stored = records.iter().map(|(name, bytes)| (name.clone(), Self::hash(bytes))).collect();
-        if let Some(bytes) = records.get(history::RECORD) {
-            self.history = history::History::restore(bytes);
-        }
-        if let Some(bytes) = records.get(volume::RECORD) {
-            self.volume = volume::restore(bytes);
-        }
-        let mut index: Vec<Entry> =
-            records.get(INDEX).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
-        index.truncate(MOST_ACCOUNTS);
-        let templates = self.config.provision.clone();
-        let files = std::mem::take(&mut self.config.accounts);
-        let mut wanted: Vec<(String, String, Option<Vec<u8>>)> =
-            templates.into_iter().map(|template| (template.clone(), template, None)).collect();
-        wanted.extend(files.into_iter().map(|(name, bytes)| (format!("file {name}"), String::new(), Some(bytes))));
-        let made_by_hand = index.iter().filter(|entry| entry.source == BY_API);
-        wanted.extend(made_by_hand.map(|_| (BY_API.to_owned(), String::new(), None)));
-        wanted.truncate(MOST_ACCOUNTS);
-        self.notify(Event::Started);
-        for (source, template, file) in wanted {
-            let position = index.iter().position(|entry| entry.source == source);
-            let stored = position.map(|position| index.remove(position));
-            self.start_account(now, &records, stored.as_ref(), &source, &template, file);
-        }
-        // what belongs to nobody any more is not kept: it has passwords in it
-        for gone in index {
-            // a line of that number with settings has written its own already
-            if self.line(gone.number).is_none_or(|line| line.settings.is_none()) {
-                self.persist(record(gone.number), Vec::new());
-                self.persist(memory(gone.number), Vec::new());
-            }
-        }
-        self.persist_index();
-        self.rebuild_lamps(now);
-        let numbers: Vec<u32> = self.lines.iter().map(|line| line.number).collect();
-        for number in numbers {
-            self.provision(now, number, provisioner::Input::Start);
-        }
-    }
-
-    fn start_account(
-        &mut self,
-        now: Now,
-        records: &BTreeMap<String, Vec<u8>>,
-        stored: Option<&Entry>,
-        source: &str,
-        template: &str,
-        file: Option<Vec<u8>>,
-    ) {
-        let from_file = file.is_some();
-        let number = self.lines.len() as u32 + 1;
-        let port = match stored.map(|entry| entry.port) {
-            Some(port) if port > 1024 => port,
-            _ => self.random_port(),
-        };
-        let mut line = Line::new(number, source.to_owned(), port);
-        let mut machine = Provisioner::new(
-            template,
-            self.config.device.clone(),
-            self.config.insecure_provisioning,
-            self.chance.next(),
-        );
-        let bytes = stored.and_then(|entry| records.get(&record(entry.number)));
-        if let (Some(entry), Some(bytes)) = (stored, bytes) {
-            match Layers::restore(bytes) {
-                Ok(layers) => {
-                    line.layers = layers;
-                    let text = records.get(&memory(entry.number)).and_then(|bytes| std::str::from_utf8(bytes).ok());
-                    machine.recall(text.unwrap_or_default());
-                }
-                Err(rejection) => {
-                    let text = format!("stored settings of account {number} are not readable: {}", rejection.reason);
-                    self.notice(now, Level::Error, text);
-                }
-            }
-        }
-        if let Some(bytes) = file {
-            match Document::parse(&bytes) {
-                Ok((document, _)) => {
-                    line.layers.merge(Source::Provisioning, &document);
-                }
-                Err(rejection) => {
-                    let text = format!("{source}: {}", Refusal::BadDocument(rejection));
-                    self.notice(now, Level::Error, text);
-                }
-            }
-        }
-        self.lines.push(line);
-        self.fetches.machines.insert(number, machine);
-        if !template.is_empty() {
-            let url = without_secrets(template);
-            self.fetches.reports.insert(number, ProvisioningView { url, last: "not fetched yet".into(), ok: None });
-        }
-        let usable = self.apply(now, number);
-        if usable && (from_file || stored.is_some_and(|entry| entry.number != number)) {
-            self.persist_account(number);
-        }
-    }
-
     /// Asks one provisioner; what it answers is dealt with in `pump`.
     pub(crate) fn provision(&mut self, now: Now, number: u32, input: provisioner::Input) {
         if let Some(machine) = self.fetches.machines.get_mut(&number) {
@@ -179,7 +112,7 @@ impl Phone {
     /// Retries have grown slow without a network. Accounts that are registered may have another address now.
     pub(crate) fn network_up(&mut self, now: Now) {
         let waiting = |(number, report): (&u32, &ProvisioningView)| (report.ok != Some(true)).then_some(*number);
-        let fetches: Vec<u32> = self.fetches.reports.iter().filter_map(waiting).collect();
+        let fetches: Vec<u32> = self.fetches.views.iter().filter_map(waiting).collect();
         for number in fetches {
             self.provision(now, number, provisioner::Input::FetchNow);
         }
@@ -193,13 +126,14 @@ impl Phone {
     pub(crate) fn fetched_accounts(&self) -> Vec<u32> {
         let has_url = |number: &u32| {
             let own = self.line(*number).and_then(|line| line.settings.as_ref()?.ext_prov_url.as_deref());
-            let given = self.fetches.reports.get(number).map(|report| report.url.as_str());
+            let given = self.fetches.views.get(number).map(|report| report.url.as_str());
             own.or(given).is_some_and(|url| !url.is_empty())
         };
         self.fetches.machines.keys().copied().filter(has_url).collect()
     }
 
     pub(crate) fn fetch_all(&mut self, now: Now) {
+        self.pardon();
         let numbers: Vec<u32> = self.fetches.machines.keys().copied().collect();
         for number in numbers {
             self.provision(now, number, provisioner::Input::FetchNow);
@@ -207,6 +141,9 @@ impl Phone {
     }
 
     pub(crate) fn fetched(&mut self, now: Now, id: PhoneFetchId, result: Result<FetchResponse, FetchError>) {
+        if self.report_answered(now, id, &result) {
+            return;
+        }
         if let Some((number, id)) = self.fetches.open.remove(&id.0) {
             self.provision(now, number, provisioner::Input::Fetched { id, result });
         }
@@ -233,21 +170,17 @@ impl Phone {
                         self.fetches.open.insert(own, (number, id));
                         self.fetches.asked.push((PhoneFetchId(own), request));
                     }
-                    provisioner::Output::Document { document, findings } => {
+                    provisioner::Output::Document { accounts } => {
                         let source = machine.source();
                         moved = true;
-                        let notes: Vec<String> = findings
-                            .iter()
-                            .map(|finding| format!("line {}: {}: {}", finding.line, finding.node, finding.message))
-                            .collect();
-                        self.provisioned(now, number, source, &document, &notes);
+                        self.document(now, number, source, &accounts);
                     }
                     provisioner::Output::Unchanged => {
-                        self.report(now, number, "unchanged".into(), true);
+                        self.report(now, number, "unchanged".into(), true, None);
                         self.persist_memory(number);
                     }
-                    provisioner::Output::Failed { url_without_secrets, reason, .. } => {
-                        self.provisioning_failed(now, number, url_without_secrets, reason);
+                    provisioner::Output::Failed { url_without_secrets, reason, rejection, .. } => {
+                        self.provisioning_failed(now, number, url_without_secrets, reason, rejection);
                     }
                 }
             }
@@ -277,40 +210,126 @@ impl Phone {
         self.fetches.asked = later;
     }
 
-    /// Looks whether the date is known by now.
+    /// Looks whether the date is known by now. What failed for want of it is tried at once, however slow retries have grown.
     pub(crate) fn clock_due(&mut self, now: Now) {
+        if now.wall.is_some() && !self.fetches.dated {
+            self.fetches.dated = true;
+            self.fetch_failed_again(now);
+        }
         if self.fetches.clock_look.is_some_and(|at| at <= now.instant) {
+            self.fetches.clock_look = None;
             self.send_fetches(now);
+            self.look_for_date(now);
         }
     }
 
-    fn provisioned(&mut self, now: Now, number: u32, source: Source, document: &Document, findings: &[String]) {
-        let Some(line) = self.line_mut(number) else { return };
-        let mut layers = line.layers.clone();
-        let changes = layers.merge(source, document);
-        if !line::usable(&Settings::of(&layers.merged()).0) {
-            let url = self.fetches.reports.get(&number).map(|report| report.url.clone()).unwrap_or_default();
-            return self.provisioning_failed(now, number, url, "user name and host make no SIP address".into());
+    /// Nobody tells when the date is known: while a fetch may have failed for that, it is looked for.
+    fn look_for_date(&mut self, now: Now) {
+        let failed = self.fetches.views.values().any(|view| view.ok == Some(false));
+        if now.wall.is_none() && failed {
+            self.fetches.clock_look.get_or_insert(now.instant + CLOCK_LOOK_AGAIN);
         }
-        line.layers = layers;
-        self.apply(now, number);
-        self.persist_account(number);
-        self.rebuild_lamps(now);
-        let mut report: Vec<String> = changes.iter().map(describe).collect();
-        report.extend_from_slice(findings);
-        let last = match changes.len() {
-            0 => "nothing new".to_owned(),
-            1 => "1 change".to_owned(),
-            count => format!("{count} changes"),
+    }
+
+    fn fetch_failed_again(&mut self, now: Now) {
+        let failed = |(number, view): (&u32, &ProvisioningView)| (view.ok == Some(false)).then_some(*number);
+        let numbers: Vec<u32> = self.fetches.views.iter().filter_map(failed).collect();
+        for number in numbers {
+            self.provision(now, number, provisioner::Input::FetchNow);
+        }
+    }
+
+    /// A usable document: what it says goes to the accounts it names.
+    fn document(&mut self, now: Now, machine: u32, source: Source, accounts: &[Account]) {
+        let own = self.line(machine).and_then(|line| line.settings.as_ref()?.ext_prov_url.as_deref());
+        let url = match self.fetches.views.get(&machine) {
+            Some(view) if source == Source::Provisioning => view.url.clone(),
+            _ => own.map(without_secrets).unwrap_or_default(),
         };
-        self.report(now, number, last, true);
-        let source = self.fetches.reports.get(&number).map(|report| report.url.clone()).unwrap_or_default();
-        self.notify(Event::Provisioned { source, changes: changes.len(), report: report.join("\n") });
+        let mut attempt = Attempt { url, at: now.wall, rejection: None, accounts: Vec::new(), removed: Vec::new() };
+        let holder = self.fetches.holders.get(&machine).cloned().filter(|_| source == Source::Provisioning);
+        let mut number_of_report = machine;
+        let assigned: Vec<(u32, Account)> = match holder {
+            Some(template) => {
+                let staying = self.lines.iter().filter(|line| !line.leaving);
+                let before: Vec<u32> = staying.map(|line| line.number).collect();
+                let assigned = self.assign(now, &template.clone(), &template, accounts);
+                if let Some(now_holds) = self.fetches.holders.iter().find(|(_, held)| **held == template) {
+                    number_of_report = *now_holds.0;
+                }
+                let leaves = |number: &u32| self.line(*number).is_some_and(|line| line.leaving);
+                attempt.removed = before.into_iter().filter(leaves).map(|number| self.address(number)).collect();
+                assigned
+            }
+            // an account's own URL speaks of that account
+            None => {
+                let own = self.line(machine).and_then(Line::given);
+                let same = |account: &&Account| {
+                    let settings = Settings::of(&account.document).0;
+                    own.as_ref().is_some_and(|own| registration::same_account(own, &settings))
+                };
+                let account = accounts.iter().find(same).or(accounts.first());
+                account.map(|account| (machine, account.clone())).into_iter().collect()
+            }
+        };
+        let mut text = Vec::new();
+        for (number, account) in assigned {
+            let rows = self.provisioned(now, number, source, &account);
+            text.extend(rows.rows.iter().filter_map(describe));
+            text.extend(account.findings.iter().map(ToString::to_string));
+            attempt.accounts.push(rows);
+            // a new account may name a URL of its own
+            self.provision(now, number, provisioner::Input::Start);
+        }
+        self.persist_index();
+        self.rebuild_lamps(now);
+        let changes = attempt.accounts.iter().flat_map(|account| &account.rows).filter(|row| row.change.is_some());
+        let (source, changes) = (attempt.url.clone(), changes.count() + attempt.removed.len());
+        // what is still on trial is told when it is over
+        self.fetches.attempts.insert(number_of_report, attempt);
+        self.tell_attempt(now, number_of_report);
+        self.notify(Event::Provisioned { source, changes, report: text.join("\n") });
     }
 
-    fn provisioning_failed(&mut self, now: Now, number: u32, source: String, reason: String) {
-        let known = self.fetches.reports.get(&number).is_some_and(|report| report.last == reason);
-        self.report(now, number, reason.clone(), false);
+    fn provisioned(&mut self, now: Now, number: u32, source: Source, account: &Account) -> AccountAttempt {
+        let document = &account.document;
+        let mut layers = self.line(number).map(|line| line.layers.clone()).unwrap_or_default();
+        let changes = layers.merge(source, document);
+        let rows = verdicts(document, &account.findings, &changes, &layers, source);
+        let outcome = if !line::usable(&Settings::of(&layers.merged()).0) {
+            Outcome::Refused("user name and host make no SIP address".into())
+        } else if self.is_refused(now, number, source, document) {
+            self.ask_whole(number, source);
+            Outcome::Refused("these settings were tried and did not work".into())
+        } else {
+            self.try_settings(now, number, layers, source, document)
+        };
+        AccountAttempt { number, address: self.address(number), outcome, rows }
+    }
+
+    /// `user@host`, for reports.
+    fn address(&self, number: u32) -> String {
+        let settings = self.line(number).and_then(|line| line.settings.as_ref());
+        settings.map_or_else(String::new, |settings| format!("{}@{}", settings.username, settings.host))
+    }
+
+    fn provisioning_failed(
+        &mut self,
+        now: Now,
+        number: u32,
+        source: String,
+        reason: String,
+        rejection: Option<Rejection>,
+    ) {
+        let known = self.fetches.views.get(&number).is_some_and(|view| view.last == reason);
+        if rejection.is_some() {
+            let url = source.clone();
+            let attempt = Attempt { url, at: now.wall, rejection, accounts: Vec::new(), removed: Vec::new() };
+            self.fetches.attempts.insert(number, attempt);
+            self.tell_attempt(now, number);
+        }
+        self.report(now, number, reason.clone(), false, None);
+        self.look_for_date(now);
         // a server that is away is worth one notice, not one for each try
         if !known {
             self.notice(now, Level::Warning, format!("settings not updated: {reason}"));
@@ -318,214 +337,38 @@ impl Phone {
         self.notify(Event::ProvisioningFailed { source, reason });
     }
 
-    fn report(&mut self, now: Now, number: u32, last: String, ok: bool) {
+    /// What the screen says of the last attempt; `report` keeps the one before if there is none.
+    pub(crate) fn report(&mut self, now: Now, number: u32, last: String, ok: bool, report: Option<&str>) {
         self.changed();
         if let Some(test) = &mut self.self_test {
             test.fetched(now.instant, number, ok, &last);
         }
-        let url = match self.fetches.reports.get(&number) {
-            Some(report) if !report.url.is_empty() => report.url.clone(),
+        let old = self.fetches.views.get(&number);
+        let url = match old {
+            Some(view) if !view.url.is_empty() => view.url.clone(),
             _ => self.line(number).and_then(|line| line.settings.as_ref()?.ext_prov_url.clone()).unwrap_or_default(),
         };
-        let report = ProvisioningView { url: without_secrets(&url), last, ok: Some(ok) };
-        self.fetches.reports.insert(number, report);
+        let report = report.map(Into::into).or_else(|| old.and_then(|view| view.report.clone()));
+        let view = ProvisioningView { url: without_secrets(&url), last, ok: Some(ok), report };
+        self.fetches.views.insert(number, view);
+    }
+
+    /// The account whose machine fetches the document that this one is in.
+    pub(crate) fn holder_of(&self, number: u32) -> Option<u32> {
+        let source = &self.line(number)?.source;
+        self.fetches.holders.iter().find(|(_, template)| *template == source).map(|(number, _)| *number)
     }
 
     pub(crate) fn provisioning_views(&self) -> Vec<ProvisioningView> {
-        self.fetches.reports.values().cloned().collect()
-    }
-
-    /// Puts the merged account of a line to work. False: it makes no account yet.
-    pub(crate) fn apply(&mut self, now: Now, number: u32) -> bool {
-        let Some(line) = self.line(number) else { return false };
-        let merged = line.layers.merged();
-        let settings = Settings::of(&merged).0;
-        if !line::usable(&settings) {
-            return false;
-        }
-        if let Some(machine) = self.fetches.machines.get_mut(&number) {
-            machine.set_account(now.instant, Some(&merged));
-            self.fetches.stirred.push(number);
-        }
-        let busy = self.has_calls(number);
-        let Some(line) = self.line_mut(number) else { return false };
-        let tones = settings.tones.clone();
-        let old = line.settings.replace(settings);
-        self.check_tones(now, old.as_ref().map(|old| &old.tones), &tones);
-        let Some(line) = self.line_mut(number) else { return false };
-        let changed = match (&old, &line.settings) {
-            (Some(old), Some(new)) => line::differs(old, new),
-            _ => true,
-        };
-        if changed && busy && line.identity.is_some() {
-            line.deferred = true;
-        } else {
-            self.apply_identity(now, number, old.as_ref());
-        }
-        self.subscribe_messages(now, number);
-        self.changed();
-        true
-    }
-
-    fn has_calls(&self, number: u32) -> bool {
-        self.calls.iter().any(|call| call.account == number && call.is_live())
-    }
-
-    /// What waited for the end of a call; true if there was something.
-    pub(crate) fn apply_deferred(&mut self, now: Now) -> bool {
-        let due: Vec<u32> = self
-            .lines
-            .iter()
-            .filter(|line| line.deferred && !self.has_calls(line.number))
-            .map(|line| line.number)
-            .collect();
-        let some = !due.is_empty();
-        for number in due {
-            if let Some(line) = self.line_mut(number) {
-                line.deferred = false;
-            }
-            self.apply_identity(now, number, None);
-        }
-        some
-    }
-
-    /// One value by hand.
-    pub(crate) fn set_value(
-        &mut self,
-        now: Now,
-        account: Option<u32>,
-        node: &str,
-        value: Option<&str>,
-    ) -> Result<(), Refusal> {
-        let number = account.or_else(|| self.lines.first().map(|line| line.number)).ok_or(Refusal::NoAccount)?;
-        if let (Some(row), Some(value)) = (schema::row(node), value) {
-            schema::read(row, value).map_err(|expected| Refusal::BadValue(format!("{node}: {expected}")))?;
-        }
-        self.set_values(now, number, &[(node, value)])
-    }
-
-    /// All of them or none.
-    fn set_values(&mut self, now: Now, number: u32, values: &[(&str, Option<&str>)]) -> Result<(), Refusal> {
-        let line = self.line(number).ok_or(Refusal::NoAccount)?;
-        let mut layers = line.layers.clone();
-        for (node, value) in values {
-            layers.set(Source::Gui, node, *value).map_err(|locked| Refusal::Locked(locked.node))?;
-        }
-        if !line::usable(&Settings::of(&layers.merged()).0) {
-            return Err(Refusal::BadValue("user name and server are needed".into()));
-        }
-        if let Some(line) = self.line_mut(number) {
-            line.layers = layers;
-        }
-        self.apply(now, number);
-        self.rebuild_lamps(now);
-        self.persist_account(number);
-        Ok(())
-    }
-
-    /// `API_SetCredentials`: the first account, made if there is none. Empty strings change nothing.
-    pub(crate) fn set_credentials(
-        &mut self,
-        now: Now,
-        server: &str,
-        username: &str,
-        password: &Secret,
-        auth_name: &str,
-        display_name: &str,
-    ) -> Result<(), Refusal> {
-        let all = [
-            ("host", server),
-            ("username", username),
-            ("password", password.reveal()),
-            ("authUsername", auth_name),
-            ("userDisplayName", display_name),
-        ];
-        let values: Vec<(&str, Option<&str>)> =
-            all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(node, value)| (node, Some(value))).collect();
-        let number =
-            self.lines.iter().find(|line| line.settings.is_some()).or(self.lines.first()).map(|line| line.number);
-        if let Some(number) = number {
-            return self.set_values(now, number, &values);
-        }
-        let number = self.new_account()?;
-        let result = self.set_values(now, number, &values);
-        if result.is_err() {
-            self.forget_account(number);
-        }
-        result
-    }
-
-    /// An Account XML given by the control API: for the account it names, or a new one.
-    pub(crate) fn apply_document(&mut self, now: Now, bytes: &[u8]) -> Result<(), Refusal> {
-        let (document, _) = Document::parse(bytes).map_err(Refusal::BadDocument)?;
-        let settings = Settings::of(&document).0;
-        if !line::usable(&settings) {
-            return Err(Refusal::BadValue("user name and host make no SIP address".into()));
-        }
-        let known = self
-            .lines
-            .iter()
-            .find(|line| line.settings.as_ref().is_some_and(|old| registration::same_account(old, &settings)));
-        let number = match known.map(|line| line.number) {
-            Some(number) => number,
-            None => self.new_account()?,
-        };
-        if let Some(line) = self.line_mut(number) {
-            line.layers.merge(Source::Provisioning, &document);
-        }
-        self.apply(now, number);
-        self.rebuild_lamps(now);
-        self.persist_account(number);
-        Ok(())
-    }
-
-    fn new_account(&mut self) -> Result<u32, Refusal> {
-        if self.lines.len() >= MOST_ACCOUNTS {
-            return Err(Refusal::WrongState("there are too many accounts"));
-        }
-        let number = self.lines.last().map_or(0, |line| line.number) + 1;
-        let port = self.random_port();
-        self.lines.push(Line::new(number, BY_API.to_owned(), port));
-        let seed = self.chance.next();
-        let machine = Provisioner::new("", self.config.device.clone(), self.config.insecure_provisioning, seed);
-        self.fetches.machines.insert(number, machine);
-        self.persist_index();
-        Ok(number)
-    }
-
-    fn forget_account(&mut self, number: u32) {
-        self.lines.retain(|line| line.number != number);
-        self.fetches.machines.remove(&number);
-        self.persist_index();
-    }
-
-    fn persist_account(&mut self, number: u32) {
-        let Some(line) = self.line(number) else { return };
-        let bytes = line.layers.to_bytes();
-        self.persist(record(number), bytes);
-        self.persist_memory(number);
-    }
-
-    fn persist_memory(&mut self, number: u32) {
-        let Some(machine) = self.fetches.machines.get(&number) else { return };
-        let bytes = machine.memory().into_bytes();
-        self.persist(memory(number), bytes);
-    }
-
-    pub(crate) fn persist_index(&mut self) {
-        let index: Vec<Entry> = self
-            .lines
-            .iter()
-            .map(|line| Entry { number: line.number, source: line.source.clone(), port: line.port })
-            .collect();
-        self.persist(INDEX, serde_json::to_vec(&index).unwrap_or_default());
+        self.fetches.views.values().cloned().collect()
     }
 }
 
-/// One change as a line of the report; the layers have masked secrets already.
-fn describe(change: &Change) -> String {
+/// One change as a line of the log; the layers have masked secrets already.
+fn describe(row: &Verdict) -> Option<String> {
+    let (before, after) = row.change.as_ref()?;
     let shown = |value: &Option<String>| {
         value.as_deref().map_or("(default)".to_owned(), |text| text.chars().take(80).collect())
     };
-    format!("{}: {} -> {}", change.node, shown(&change.before), shown(&change.after))
+    Some(format!("{}: {} -> {}", row.node, shown(before), shown(after)))
 }

@@ -1,6 +1,7 @@
 //! Accounts at their servers: registering, what people are told about it, and what follows from it: subscriptions begin
 //! when an account is registered, and begin anew if their state was lost while it was not.
 
+use crate::apply::Told;
 use crate::blf;
 use crate::line::{self, Line};
 use crate::phone::{Now, Phone};
@@ -84,9 +85,16 @@ impl Phone {
                 if old.is_some_and(|old| !line::differs(old, settings)) {
                     return;
                 }
+                let registering =
+                    |phone: &Self| phone.endpoint.registration(identity) == Some(&RegistrationState::Registering);
+                let was = registering(self);
                 let _ = self.endpoint.change_identity(now.instant, identity, config);
-                // the address may be another: what is known of it is not to be used for calls until it is confirmed
-                self.register(now, number);
+                // the address may be another: what is known of it is not to be used for calls until it is confirmed;
+                // where the change itself registers anew, once is enough
+                let registers = self.line(number).is_some_and(Line::registers);
+                if was || !registering(self) || !registers {
+                    self.register(now, number);
+                }
             }
         }
     }
@@ -105,6 +113,13 @@ impl Phone {
     pub(crate) fn registration_changed(&mut self, now: Now, identity: IdentityId, state: RegistrationState) {
         let Some(line) = self.lines.iter().find(|line| line.identity == Some(identity)) else { return };
         let (number, registers) = (line.number, line.registers());
+        let told = match &state {
+            RegistrationState::Registered { .. } if registers => Some(Told::Registered),
+            RegistrationState::Failed { status, retry_at, .. } => {
+                Some(Told::Failed { status: *status, for_good: retry_at.is_none() })
+            }
+            _ => None,
+        };
         match state {
             RegistrationState::Unregistered => self.set_registration(now, number, AccountState::Off, None),
             // a refresh is nobody's business
@@ -119,12 +134,15 @@ impl Phone {
                 self.set_registration(now, number, AccountState::Failed(text), None);
             }
         }
+        if let Some(told) = told {
+            self.judge(now, number, told);
+        }
     }
 
     fn set_registration(&mut self, now: Now, number: u32, state: AccountState, local: Option<SocketAddr>) {
         let Some(line) = self.line_mut(number) else { return };
         let was_usable = line.usable;
-        line.usable = state == AccountState::Registered;
+        line.usable = state == AccountState::Registered && !line.leaving;
         line.local = local.or(line.local);
         let news = line.registration != state;
         line.registration = state.clone();

@@ -55,7 +55,9 @@ impl Phone {
         });
         let fetches = self.fetches.timeouts.values().map(|at| Some(*at));
         let contacts = self.contacts.deadlines().map(Some);
-        own.into_iter().chain(calls).chain(fetches).chain(contacts).flatten().collect::<Vec<_>>().into_iter()
+        let transactions = self.trial_deadlines().chain(self.report_deadlines()).map(Some);
+        let all = own.into_iter().chain(calls).chain(fetches).chain(contacts).chain(transactions);
+        all.flatten().collect::<Vec<_>>().into_iter()
     }
 
     /// Our own deadlines.
@@ -85,6 +87,8 @@ impl Phone {
             self.tick = None;
         }
         self.clock_due(now);
+        self.trials_due(now);
+        self.send_reports(now);
         match self.factory_reset.due(now.instant) {
             Countdown::Same => {}
             Countdown::Second => self.changed(),

@@ -105,6 +105,20 @@ pub struct AccountView {
     pub local: Option<std::net::SocketAddr>,
     /// provisioned from / file
     pub source: String,
+    /// what is set, and by whom; everything else has the default
+    pub values: std::sync::Arc<[ValueView]>,
+}
+
+/// A setting in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueView {
+    pub node: String,
+    /// `***` for a secret
+    pub value: String,
+    /// "set by the PBX", "set by you", "set for this place"
+    pub origin: &'static str,
+    /// the user cannot change it
+    pub locked: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,6 +243,8 @@ pub struct ProvisioningView {
     pub url: String,
     pub last: String,
     pub ok: Option<bool>,
+    /// What became of the last document, as JSON (docs/provisioning.md).
+    pub report: Option<std::sync::Arc<str>>,
 }
 
 impl AccountState {
@@ -240,6 +256,13 @@ impl AccountState {
             Self::Registered => "registered",
             Self::Failed(_) => "failed",
         }
+    }
+}
+
+impl ProvisioningView {
+    fn to_json(&self) -> serde_json::Value {
+        let report: Option<serde_json::Value> = self.report.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        serde_json::json!({ "url": self.url, "last": self.last, "ok": self.ok, "report": report })
     }
 }
 
@@ -321,6 +344,7 @@ impl View {
             "accounts": accounts, "calls": calls, "lamps": lamps, "volume": self.volume, "messages": self.messages,
             "hook": hook, "route": self.route.map(Route::name), "tone": self.tone, "ringing": self.ringing,
             "dialling": self.dialling, "soft_keys": soft_keys, "missed": self.missed, "notice": self.notice,
+            "provisioning": self.provisioning.iter().map(ProvisioningView::to_json).collect::<Vec<_>>(),
             "hostname": self.hostname, "version": self.version, "factory_reset": self.factory_reset,
             "do_not_disturb": self.do_not_disturb, "forwarded": self.forwarded,
             "self_test": self.self_test.as_ref().map(SelfTestView::to_json), "contacts": self.contacts.len(),

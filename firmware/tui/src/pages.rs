@@ -48,6 +48,14 @@ pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<
         let address = format!("  {}@{} {}{local}", account.username, account.domain, account.transport);
         lines.push(Line::raw(fit(&address, width)));
         lines.push(Line::raw(fit(&format!("  {} ({})", state_word(&account.state), account.source), width)));
+        for value in account.values.iter() {
+            let locked = if value.locked { ", locked" } else { "" };
+            // a list is one line here
+            let text = value.value.split_whitespace().collect::<Vec<_>>().join(" ");
+            let shown: String = text.chars().take(24).collect();
+            let line = format!("  {} {shown}  {}{locked}", value.node, value.origin);
+            lines.push(Line::raw(fit(&line, width)));
+        }
     }
     for provisioning in &view.provisioning {
         lines.push(Line::raw(fit(&format!("provisioning: {}", provisioning.last), width)));

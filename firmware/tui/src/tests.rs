@@ -30,6 +30,16 @@ fn idle() -> View {
             state: AccountState::Registered,
             local: None,
             source: "provisioned".into(),
+            values: [("expires", "600", "set by the PBX", false), ("ptime", "40", "set by you", false)]
+                .into_iter()
+                .chain([("callWaiting", "0", "set by the PBX", true)])
+                .map(|(node, value, origin, locked)| ValueView {
+                    node: node.into(),
+                    value: value.into(),
+                    origin,
+                    locked,
+                })
+                .collect(),
         }],
         blf: vec![BlfView { key: 1, extension: "101".into(), label: "101".into(), state: BlfState::Busy }],
         lamps: vec![(Lamp::Key(1), Pattern::On)],
@@ -320,4 +330,23 @@ fn arrow_keys_of_the_telephone_turn_pages_and_leave_a_call_alone() {
     let talking = View { calls: vec![call(CallState::Talking, Instant::now())], ..idle() };
     assert_eq!(screen.panel_key(Key::Right, &talking), Reaction::Nothing);
     assert_eq!(screen.panel_key(Key::Digit('5'), &idle()), Reaction::Nothing);
+}
+
+/// Covers: feat.86
+#[test]
+fn settings_say_who_set_them() {
+    let mut screen = Screen::new();
+    let now = Instant::now();
+    let tab = KeyEvent::new(KeyCode::Tab, KeyModifiers::NONE);
+    for _ in 0..4 {
+        let text = drawn(&screen, &idle(), now, 60, 20);
+        if text.contains("Settings") {
+            assert!(text.contains("expires 600  set by the PBX"), "{text}");
+            assert!(text.contains("ptime 40  set by you"), "{text}");
+            assert!(text.contains("callWaiting 0  set by the PBX, locked"), "{text}");
+            return;
+        }
+        screen.key(tab, &idle(), false);
+    }
+    panic!("no settings page");
 }

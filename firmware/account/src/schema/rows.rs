@@ -57,7 +57,7 @@ const CANDIDATES: Kind = Kind::List(&["relay", "srflx", "host"]);
 table! {
 // The document
 "axml.root.01" "account" Container, "" Acts, "The document: one account, its nodes in any order. The XML declaration may be missing. Unknown nodes are kept and named.";
-"axml.root.02" "accounts" Container, "" NotYet, "Several account elements in one document. The first is used; the others are named in the report.";
+"axml.root.02" "accounts" Container, "" Acts, "Several account elements in one document, each a line of its own. An attribute id on account says which one it is when its address changes; without it the address does. An account that is not named any more is taken away when its calls are over.";
 "axml.root.03" "*@priority" RANK, "" Acts, "Rank of this value: the higher one wins, at equal rank the newer. Without it: 10 for the first provisioning, 20 for external provisioning, 40 for the user. Above 40 the user cannot change the value.";
 "axml.root.04" "*@source" Text, "" Acts, "Where the value comes from, in words. Kept; the rank does not depend on it.";
 "axml.root.05" "*@operation" Kind::Choice(&["replace", "subnode-union"]), "replace" Acts, "How a list combines with the stored one: take its place, or add to it.";
@@ -297,6 +297,7 @@ table! {
 "axml.ref.02" "quickDial" Container, "" NotYet, "Speed dials.";
 "axml.ref.03" "callbackNumber" DialString, "" NotYet, "Own number, for web callback.";
 // Our own, in the manner of the others
+"offhook.prov.01" "reportUrl" Url, "" Acts, "Where a report on each provisioned document goes, as JSON by POST: what became of every node. Placeholders as in extProvUrl.";
 "offhook.tones.01" "dialTone" Tone, "periodic(sine(1000ms,-18,425Hz))" Acts, "The handset was lifted.";
 "offhook.tones.02" "stutterDialTone" Tone, "periodic(sine(400ms,-18,425Hz),silence(40ms))" Acts, "The handset was lifted and there are new messages.";
 "offhook.tones.03" "congestionTone" Tone, "periodic(sine(250ms,-18,425Hz),silence(250ms))" Acts, "The call could not be made.";

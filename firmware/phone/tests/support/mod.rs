@@ -47,6 +47,7 @@ pub fn config(more: &str) -> PhoneConfig {
         provision: Vec::new(),
         insecure_provisioning: false,
         accounts: vec![("desk.xml".into(), account(more))],
+        site: offhook_phone::account::Document::default(),
         records: Vec::new(),
         media: Vec::new(),
         lamps,
@@ -95,6 +96,10 @@ pub struct Office {
     pub transport: Option<sip::Transport>,
     /// answer REGISTER with this
     pub register_status: u16,
+    /// A REGISTER with this text in it is answered with this status instead (0: not at all).
+    pub refuses: Option<(String, u16)>,
+    /// bodies of what the phone posted, with the URL
+    pub posts: Vec<(PhoneFetchId, String, String)>,
     /// ports are bound at once; otherwise the test does it
     pub bind: bool,
     /// the phone may be led astray: packets to others are lost
@@ -152,6 +157,8 @@ impl Office {
             keep_alives: 0,
             transport: None,
             register_status: 200,
+            refuses: None,
+            posts: Vec::new(),
             bind: true,
             lenient: false,
             lost: Vec::new(),
@@ -208,6 +215,9 @@ impl Office {
                 Output::Media(command) => self.media_command(&command),
                 Output::Probe(probe) => self.probes.push(probe),
                 Output::FactoryReset => self.factory_resets += 1,
+                Output::Fetch { id, request } if request.method == "POST" => {
+                    self.posts.push((id, request.url, String::from_utf8(request.body).unwrap()));
+                }
                 Output::Fetch { id, request } => self.fetches.push((id, request.url)),
                 Output::Persist { name, bytes } => {
                     self.writes += 1;
@@ -335,12 +345,15 @@ impl Office {
         let Message::Request(request) = message else { return };
         match request.method {
             Method::Register => {
-                if self.register_status == 0 {
+                let text = String::from_utf8_lossy(&request.to_bytes()).into_owned();
+                let refused = self.refuses.as_ref().filter(|(what, _)| text.contains(what)).map(|(_, status)| *status);
+                let status = refused.unwrap_or(self.register_status);
+                if status == 0 {
                     return;
                 }
-                let mut response = Response::to(request, self.register_status, Some("reg"));
+                let mut response = Response::to(request, status, Some("reg"));
                 let expires = request.headers.first("Expires").unwrap_or("600").to_owned();
-                if self.register_status == 200 && expires != "0" {
+                if status == 200 && expires != "0" {
                     let contact = request.headers.first("Contact").unwrap_or_default().to_owned();
                     response.headers.push("Contact", contact);
                     response.headers.push("Expires", expires);
