@@ -176,7 +176,7 @@ mod tests {
         for _ in 0..3 {
             card.send(()).unwrap();
         }
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        let end = std::time::Instant::now() + Duration::from_secs(5);
         while thread.progress().is_some() && std::time::Instant::now() < end {
             std::thread::yield_now();
         }

@@ -287,7 +287,8 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
 fn read_site(path: Option<&Path>) -> Result<Document, String> {
     let Some(path) = path else { return Ok(Document::default()) };
     let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|error| format!("--site {shown}: {error}; name a file with an Account XML"))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| format!("--site {shown}: {error}; name a file with an Account XML"))?;
     let (document, findings) =
         Document::parse_values(&bytes).map_err(|rejection| format!("--site {shown}: {rejection}"))?;
     for finding in findings {

@@ -106,7 +106,7 @@ pub struct AccountView {
     /// provisioned from / file
     pub source: String,
     /// what is set, and by whom; everything else has the default
-    pub values: std::sync::Arc<[ValueView]>,
+    pub values: Arc<[ValueView]>,
 }
 
 /// A setting in force.
@@ -244,7 +244,7 @@ pub struct ProvisioningView {
     pub last: String,
     pub ok: Option<bool>,
     /// What became of the last document, as JSON (docs/provisioning.md).
-    pub report: Option<std::sync::Arc<str>>,
+    pub report: Option<Arc<str>>,
 }
 
 impl AccountState {
