@@ -113,7 +113,7 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
     match &seal {
         Some(_) => tracing::info!("stored secrets are sealed with the key of this board"),
         None => {
-            tracing::info!("stored secrets are not sealed: this board has no key; their file is private to its owner")
+            tracing::info!("stored secrets are not sealed: this board has no key; their file is private to its owner");
         }
     }
     let mut store = Store::new(folder).sealed(seal);

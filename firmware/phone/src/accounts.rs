@@ -67,7 +67,7 @@ impl Phone {
             index = others;
             own
         };
-        let mut wanted: Vec<(String, String, Option<Vec<u8>>, Vec<Entry>)> = Vec::new();
+        let mut wanted: Vec<Wanted> = Vec::new();
         for template in self.config.provision.clone() {
             let entries = take(&template);
             wanted.push((template.clone(), template, None, entries));
@@ -472,11 +472,17 @@ fn place(layers: &mut Layers, site: &Document) {
     }
 }
 
+/// A line: its number, the id of its account, its settings.
+type KnownLine = (u32, Option<String>, Option<Settings>);
+
+/// Where accounts come from: the source's name, the URL, the file, and what is stored of it.
+type Wanted = (String, String, Option<Vec<u8>>, Vec<Entry>);
+
 /// For each account the line that it is: of the same `id`, else of the same address, else, when both have one only, that
 /// one. A line without settings takes the first account that is left.
-fn matched(lines: &[(u32, Option<String>, Option<Settings>)], accounts: &[Account]) -> Vec<Option<u32>> {
-    let mut free: Vec<&(u32, Option<String>, Option<Settings>)> = lines.iter().collect();
-    let mut take = |fits: &dyn Fn(&(u32, Option<String>, Option<Settings>)) -> bool| {
+fn matched(lines: &[KnownLine], accounts: &[Account]) -> Vec<Option<u32>> {
+    let mut free: Vec<&KnownLine> = lines.iter().collect();
+    let mut take = |fits: &dyn Fn(&KnownLine) -> bool| {
         let at = free.iter().position(|line| fits(line))?;
         Some(free.remove(at).0)
     };
