@@ -73,7 +73,9 @@ pub(crate) fn react(screen: &mut Screen, code: KeyCode, view: &View) -> Option<R
             screen.cursor = (screen.cursor + 1).min(last);
         }
         KeyCode::Enter => {
-            let hit = view.contacts.search(&screen.query, MOST).into_iter().nth(screen.cursor)?;
+            let Some(hit) = view.contacts.search(&screen.query, MOST).into_iter().nth(screen.cursor) else {
+                return Some(Reaction::Nothing);
+            };
             let target = hit.number.address.clone();
             *screen = Screen::new();
             return Some(Reaction::Command(Command::Dial { account: None, target }));
