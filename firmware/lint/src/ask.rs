@@ -118,7 +118,7 @@ fn dialled(settings: &Settings, number: &str, moment: &Moment<'_>) -> Answer {
 }
 
 fn ring(settings: &Settings, number: &str, situation: &Situation, moment: &Moment<'_>) -> Answer {
-    let caller = Caller { number, urgent: false, busy: situation.busy, full: false };
+    let caller = Caller { number, urgent: false, busy: situation.busy, in_call: situation.busy, full: false };
     let (shown, becomes, why) = rules::rings(settings, &caller, moment);
     let (word, detail) = match &becomes {
         Rings::Rings => ("rings", String::new()),

@@ -110,12 +110,12 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
     let folder = Folder::open(&args.state)
         .map_err(|error| format!("cannot use the state folder {state}: {error}; name another one with --state"))?;
     let seal = export::seal(args.seal_key.as_deref())?;
-    match &seal {
-        Some(_) => tracing::info!("stored secrets are sealed with the key of this board"),
-        None => {
-            tracing::info!("stored secrets are not sealed: this board has no key; their file is private to its owner");
-        }
-    }
+    let sealed = if seal.is_some() {
+        "sealed with the key of this board"
+    } else {
+        "not sealed: no --seal-key; private to their owner"
+    };
+    tracing::debug!("stored secrets are {sealed}");
     let mut store = Store::new(folder).sealed(seal);
     let records = store.load().map_err(|error| format!("cannot read the state folder {state}: {error}"))?;
     let store = StoreThread::spawn(store).map_err(|error| format!("cannot start: {error}"))?;

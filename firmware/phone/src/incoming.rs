@@ -47,6 +47,7 @@ impl Phone {
             number: &peer.address,
             urgent: self.is_urgent(now, request, trusted),
             busy: self.is_busy(),
+            in_call: live > 0,
             full: live >= MOST_CALLS,
         };
         let (number, becomes, why) = rules::rings(&settings, &asker, &self.moment(now, &contacts));
@@ -96,7 +97,7 @@ impl Phone {
         // what the caller asks for counts before the account's own delay; do not disturb before both
         let asked = match becomes {
             Rings::Silently => None,
-            _ if busy || !trusted || !settings.sip_auto_answer => None,
+            _ if live > 0 || !trusted || !settings.sip_auto_answer => None,
             _ => auto_answer::asked(request),
         };
         let own = if let Rings::Answers(delay) = becomes { Some(delay) } else { None };

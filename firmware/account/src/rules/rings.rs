@@ -22,6 +22,8 @@ pub struct Caller<'a> {
     pub urgent: bool,
     /// A call is up, or a number is being dialled.
     pub busy: bool,
+    /// Another call is up: no call is answered by itself. Busy without one is a phone that was just used and is not hung up yet.
+    pub in_call: bool,
     /// No line is free.
     pub full: bool,
 }
@@ -110,7 +112,7 @@ fn decide(settings: &Settings, caller: &Caller<'_>, moment: &Moment<'_>, ruled: 
     if let Some(why) = quiet {
         return (Rings::Silently, why);
     }
-    if !caller.busy {
+    if !caller.in_call {
         if let Some((rule, _)) = ruled.actions.iter().find(|(_, action)| **action == Action::AnswerImmediately) {
             return (Rings::Answers(Duration::ZERO), Why::Rule(*rule));
         }
