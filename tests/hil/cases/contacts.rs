@@ -34,10 +34,10 @@ fn bouncing_contacts(case: &Case, kind: Kind) -> Outcome {
     let now = office.hand.clock()?;
     office.hand.hear(DIAL_TONE, now, 5)?;
     for key in ["1", "0", "1", "#"] {
-        office.hand.ask(&format!("bounce {key} edges=9 us=5000 end=down"))?;
-        wait::pass(120);
-        office.hand.ask(&format!("bounce {key} edges=9 us=5000 end=up"))?;
-        wait::pass(120);
+        for way in ["down", "up"] {
+            office.hand.ask(&format!("bounce {key} edges=9 us=5000 end={way}"))?;
+            office.hand.ask("wait 120")?;
+        }
     }
     bob.phone.wait_line("ring on").map_err(|error| format!("bouncing keys: {error}"))?;
     office.hand.ask("bounce hook edges=11 us=5000 end=cradle")?;
@@ -111,7 +111,7 @@ impl Office {
     fn keys(&mut self, moves: &[&str]) -> Outcome {
         for keys in moves {
             self.hand.ask(&format!("keys {keys}"))?;
-            wait::pass(150);
+            self.hand.ask("wait 150")?;
         }
         Ok(())
     }

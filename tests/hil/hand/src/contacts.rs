@@ -74,10 +74,10 @@ impl Fingers {
         Ok(Done { at, done: clock::monotonic() })
     }
 
-    /// Makes the contact for so long [ns].
+    /// Makes the contact for so long [ns], in which the phone could have scanned it: a matrix has no kernel that stamps its edges.
     pub(crate) fn press(&self, contact: &Contact, length: i64) -> Outcome<(Done, Done)> {
         let down = self.set(contact, true)?;
-        clock::sleep_until(down.at + length);
+        clock::sleep_awake(length);
         Ok((down, self.set(contact, false)?))
     }
 

@@ -47,6 +47,7 @@ const REQUESTS: &[&str] = &[
     "run [within=30000] <command line>",
     "start <command line>",
     "reboot [now]",
+    "wait <ms>",
     "clock",
     "about",
     "help",
@@ -135,6 +136,12 @@ impl Hand {
             ["latency", ..] => answers::latency(self, &request),
             ["tone", what] => self.tone(&request, what),
             ["process" | "process-wait" | "thread" | "disks" | "device" | "reboot", ..] => self.board(&request),
+            ["wait", ms] => {
+                request.only(&[])?;
+                let ms = ms.parse::<i64>().ok().filter(|ms| (0..=600_000).contains(ms));
+                clock::sleep_awake(ms.ok_or("wait <ms>: 0 to 600000")? * MS);
+                Ok(json!({"at": clock::monotonic()}))
+            }
             ["clock"] => Ok(json!({"mono": clock::monotonic(), "boot": clock::since_boot(), "real": clock::real()})),
             ["about"] => Ok(self.about()),
             ["help"] => Ok(json!({"requests": REQUESTS})),
@@ -175,9 +182,9 @@ impl Hand {
                 let lines = digits.chars().map(|digit| line(&digit.to_string())).collect::<Outcome<Vec<_>>>()?;
                 let mut at = Vec::new();
                 for line in lines {
-                    let (down, up) = self.fingers.press(line, length * MS)?;
+                    let (down, _) = self.fingers.press(line, length * MS)?;
                     at.push(down.at);
-                    clock::sleep_until(up.at + gap * MS);
+                    clock::sleep_awake(gap * MS);
                 }
                 Ok(json!({"at": at, "done": clock::monotonic()}))
             }
