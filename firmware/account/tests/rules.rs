@@ -56,7 +56,7 @@ impl Desk {
     }
 
     fn ring(&self, more: &str, number: &str) -> (Rings, Why) {
-        let caller = Caller { number, urgent: false, busy: false, in_call: false, full: false };
+        let caller = Caller { number, urgent: false, busy: false, engaged: false, full: false };
         let (_, rings, why) = rings(&settings(more), &caller, &self.moment());
         (rings, why)
     }
@@ -300,7 +300,7 @@ fn incoming_rules_rewrite_who_is_calling() {
     let rules = rule(&[("startsWith", "0")], &[("replace", "+49")]);
     let settings = settings(&format!("<incomingRewriting>{rules}</incomingRewriting>"));
     let desk = Desk::default();
-    let caller = |number| Caller { number, urgent: false, busy: false, in_call: false, full: false };
+    let caller = |number| Caller { number, urgent: false, busy: false, engaged: false, full: false };
     assert_eq!(rings(&settings, &caller("0445566"), &desk.moment()).0, "+49445566");
     assert_eq!(rings(&settings, &caller("bob@example.org"), &desk.moment()).0, "bob@example.org");
 }
@@ -348,7 +348,7 @@ fn the_clock_on_the_wall_counts_on_the_nights_that_summer_time_changes() {
     let quiet = |more: &str, moment: &str| {
         let desk = Desk::default();
         let moment = Moment { wall: Some(utc.moment(moment).unwrap()), ..desk.moment() };
-        let caller = Caller { number: "1", urgent: false, busy: false, in_call: false, full: false };
+        let caller = Caller { number: "1", urgent: false, busy: false, engaged: false, full: false };
         rings(&settings(more), &caller, &moment).1 == Rings::Rejected(486)
     };
     // 29 March 2026: 02:00 is followed by 03:00 at 01:00Z
@@ -408,7 +408,7 @@ fn an_emergency_rings_whatever_stands_against_it() {
          <forwardingEnabled>1</forwardingEnabled><forwardingNumber>500</forwardingNumber>"
     );
     let desk = Desk::default();
-    let caller = Caller { number: "1", urgent: true, busy: true, in_call: true, full: false };
+    let caller = Caller { number: "1", urgent: true, busy: true, engaged: true, full: false };
     assert_eq!(rings(&settings(&more), &caller, &desk.moment()).1, Rings::Rings);
     assert_eq!(rings(&settings(&more), &Caller { full: true, ..caller }, &desk.moment()).1, Rings::Rejected(486));
     assert_eq!(rings(&settings(&more), &Caller { urgent: false, ..caller }, &desk.moment()).1, Rings::Rejected(486));
@@ -433,7 +433,7 @@ fn each_reason_has_its_place_and_the_first_that_speaks_counts() {
                 <autoAnswerTimeoutInSeconds>3</autoAnswerTimeoutInSeconds>";
     let desk = Desk::default();
     let outcome = |more: &str, busy, full| {
-        let caller = Caller { number: "1", urgent: false, busy, in_call: busy, full };
+        let caller = Caller { number: "1", urgent: false, busy, engaged: busy, full };
         rings(&settings(more), &caller, &desk.moment()).1
     };
     let to = |number: &str| Rings::Forwarded(number.to_owned());

@@ -47,11 +47,11 @@ impl Phone {
             number: &peer.address,
             urgent: self.is_urgent(now, request, trusted),
             busy: self.is_busy(),
-            in_call: live > 0,
+            engaged: self.is_engaged(),
             full: live >= MOST_CALLS,
         };
         let (number, becomes, why) = rules::rings(&settings, &asker, &self.moment(now, &contacts));
-        let busy = asker.busy;
+        let (busy, engaged) = (asker.busy, asker.engaged);
         peer.address = number;
         match &becomes {
             Rings::Forwarded(target) => {
@@ -97,7 +97,7 @@ impl Phone {
         // what the caller asks for counts before the account's own delay; do not disturb before both
         let asked = match becomes {
             Rings::Silently => None,
-            _ if live > 0 || !trusted || !settings.sip_auto_answer => None,
+            _ if engaged || !trusted || !settings.sip_auto_answer => None,
             _ => auto_answer::asked(request),
         };
         let own = if let Rings::Answers(delay) = becomes { Some(delay) } else { None };

@@ -6,7 +6,7 @@
 //! 3. Forwarding of every call. Nobody is disturbed by that, so it comes before 4.
 //! 4. Do not disturb: rejected, or, with `dndSilent`, shown without ringing.
 //! 5. No line free, or a call and no call waiting: forwarding on busy, else busy.
-//! 6. It rings; `answerImmediately` and the account's own auto answer take it, unless another call is up.
+//! 6. It rings; `answerImmediately` and the account's own auto answer take it, unless somebody is talking or about to dial.
 
 use super::rewriting::{Action, apply};
 use super::{Moment, number::bare};
@@ -22,8 +22,9 @@ pub struct Caller<'a> {
     pub urgent: bool,
     /// A call is up, or a number is being dialled.
     pub busy: bool,
-    /// Another call is up: no call is answered by itself. Busy without one is a phone that was just used and is not hung up yet.
-    pub in_call: bool,
+    /// Somebody is talking or about to dial: no call is answered by itself. Busy without that is a phone where only
+    /// the tone of an ended call is left.
+    pub engaged: bool,
     /// No line is free.
     pub full: bool,
 }
@@ -112,7 +113,7 @@ fn decide(settings: &Settings, caller: &Caller<'_>, moment: &Moment<'_>, ruled: 
     if let Some(why) = quiet {
         return (Rings::Silently, why);
     }
-    if !caller.in_call {
+    if !caller.engaged {
         if let Some((rule, _)) = ruled.actions.iter().find(|(_, action)| **action == Action::AnswerImmediately) {
             return (Rings::Answers(Duration::ZERO), Why::Rule(*rule));
         }

@@ -9,6 +9,13 @@ impl Phone {
         self.calls.iter().any(Call::is_live) || self.ear.is_open()
     }
 
+    /// Somebody is talking or about to dial. The tone of an ended call does not count: nobody need hang up first for
+    /// the next call to be answered by itself.
+    pub(crate) fn is_engaged(&self) -> bool {
+        let ended = self.ear.focus.and_then(|id| self.call(id)).is_some_and(|call| !call.is_live());
+        self.calls.iter().any(Call::is_live) || (self.ear.is_open() && !(ended && self.dialing.is_empty()))
+    }
+
     /// A call rings here while the ear is in use: it is announced in the ear, not by the bell.
     pub(crate) fn is_call_waiting(&self) -> bool {
         self.ear.is_open() && self.is_rung()
