@@ -18,6 +18,9 @@ pub(crate) enum Tool {
     Sipp,
     /// PulseAudio, its command line tools, and ALSA's way to it.
     Sound,
+    Nginx,
+    Lighttpd,
+    Openssl,
     /// `::1`
     Ipv6,
     /// Pseudo-terminals, and `script` to run a program on one.
@@ -35,6 +38,9 @@ impl Tool {
             Self::Kamailio => missing(&["kamailio"], "kamailio"),
             Self::Baresip => missing(&["baresip"], "baresip-core"),
             Self::Sipp => missing(&["sipp"], "sip-tester"),
+            Self::Nginx => missing(&["nginx"], "nginx"),
+            Self::Lighttpd => missing(&["lighttpd"], "lighttpd"),
+            Self::Openssl => missing(&["openssl"], "openssl"),
             Self::Sound => missing(&["pulseaudio", "parec", "pacat"], "pulseaudio pulseaudio-utils libasound2-plugins"),
             Self::Terminal => missing(&["script", "stty"], "bsdutils coreutils").or_else(|| {
                 let tried = Command::new("script").args(["-qec", "true", "/dev/null"]).stdin(Stdio::null()).output();

@@ -16,6 +16,7 @@ use offhook_phone::{Command, CommandId, Input, Now, Output, PhoneConfig, PhoneFe
 use offhook_sip::{FlowError, FlowId, FlowState, LocalPort, Transport};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// One way through the network when the weather is fine.
@@ -571,6 +572,8 @@ impl World {
             version: "simulated".into(),
             provision: vec![url],
             insecure_provisioning: false,
+            find: false,
+            trust: Arc::default(),
             accounts: Vec::new(),
             records: Vec::new(),
             media: Vec::new(),
@@ -655,6 +658,8 @@ impl World {
                 Output::Notify(event) => desk.events.push(event),
                 // nobody in these stories tests or resets a phone
                 Output::Done { .. } | Output::Stopped | Output::Probe(_) | Output::FactoryReset => {}
+                // and they are told where to look
+                Output::ReadLeases | Output::Pnp(_) => {}
             }
         }
     }

@@ -7,6 +7,8 @@ pub mod contact_facts;
 pub mod document;
 pub mod export;
 pub mod fetch;
+pub mod finding;
+pub mod http_date;
 pub mod inspect;
 pub mod layers;
 pub mod provisioner;
@@ -15,6 +17,7 @@ pub mod secret;
 pub mod set_apart;
 pub mod settings;
 pub mod template;
+pub mod web_access;
 mod xml;
 
 pub use contact_facts::{ContactFact, ContactFacts, ContactSource};

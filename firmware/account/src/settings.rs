@@ -7,6 +7,7 @@
 //! that are default servers elsewhere (push relays, STUN) have no field here at all.
 
 use crate::document::{Finding, FindingKind, Node};
+use crate::web_access::WebAccess;
 use crate::{
     Document, Secret,
     schema::{self, Effect, Kind, Row},
@@ -176,6 +177,8 @@ pub struct Settings {
     pub tones: Tones,
     pub ext_prov_url: Option<String>,
     pub ext_prov_interval: Option<Duration>,
+    /// names, passwords and certificates for web servers
+    pub web: WebAccess,
 }
 
 impl Settings {
@@ -255,6 +258,7 @@ impl Settings {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds.into())),
             },
+            web: reading.web(),
         };
         (settings, reading.findings)
     }
@@ -503,6 +507,14 @@ impl Reading {
             self.report(node, FindingKind::NotYet, message);
         }
         transport
+    }
+
+    fn web(&mut self) -> WebAccess {
+        let (access, unusable) = WebAccess::read(|node| self.text(node));
+        for (node, why) in unusable {
+            self.report(node, FindingKind::BadValue, why);
+        }
+        access
     }
 
     fn outbound_proxy(&mut self, transport: Transport) -> Option<(String, Transport)> {

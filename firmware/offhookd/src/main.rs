@@ -20,6 +20,7 @@ mod sound_files;
 mod sound_thread;
 mod vitals;
 mod watchdog;
+mod web;
 
 use std::process::ExitCode;
 

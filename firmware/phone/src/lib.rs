@@ -17,6 +17,7 @@ mod ear;
 pub mod event;
 pub mod factory_reset;
 mod feature;
+pub mod finding;
 mod history;
 mod incoming;
 mod line;
@@ -27,8 +28,10 @@ mod outgoing;
 mod panel;
 pub mod phone;
 mod picture;
+pub mod pnp;
 mod provisioning;
 mod registration;
+mod search;
 pub mod self_test;
 mod settle;
 mod signalling;
@@ -41,7 +44,9 @@ mod volume;
 
 pub use command::*;
 pub use event::*;
+pub use finding::{PnpEvent, PnpOrder};
 pub use phone::*;
+pub use search::FindingView;
 pub use self_test::{NetworkFacts, Probe, Probed, SelfTestView};
 pub use view::*;
 // The words that drivers need from below, so that api and tui need only this crate.

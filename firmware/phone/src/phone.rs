@@ -14,6 +14,7 @@ use crate::chance::Chance;
 use crate::dialing::Dialing;
 use crate::ear::Ear;
 use crate::factory_reset::FactoryReset;
+use crate::finding::{Finding, PnpEvent, PnpOrder};
 use crate::history::History;
 use crate::line::Line;
 use crate::provisioning::Fetches;
@@ -21,7 +22,8 @@ use crate::self_test::{Probe, Probed, SelfTest};
 use crate::settle::Shown;
 use crate::tones::Sounds;
 use crate::{CallId, Command, CommandId, Event, Level, Refusal, View, Volume};
-use offhook_account::provisioner::{FetchError, FetchRequest, FetchResponse};
+use offhook_account::fetch::{FetchError, FetchRequest, FetchResponse, Trust};
+use offhook_account::finding::DhcpOptions;
 use offhook_account::template::Device;
 use offhook_hal::PanelEvent;
 use offhook_media::StreamId;
@@ -30,6 +32,7 @@ use offhook_sip::{Endpoint, EndpointConfig, FlowId, Method};
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +60,10 @@ pub struct PhoneConfig {
     pub provision: Vec<String>,
     /// allow passwords in plain-http URLs
     pub insecure_provisioning: bool,
+    /// without `provision`, `accounts` and anything stored: look for a server in the network, and let somebody log in
+    pub find: bool,
+    /// for provisioning servers, beside what an account says
+    pub trust: Arc<Trust>,
     /// `--account` documents: (file name, bytes)
     pub accounts: Vec<(String, Vec<u8>)>,
     /// what `Persist` wrote before: (name, bytes)
@@ -102,6 +109,10 @@ pub enum Input<'a> {
     },
     /// There is a network again, or for the first time: what failed for want of it is tried at once.
     NetworkUp,
+    /// the answer to `Output::ReadLeases`: what DHCP said, interface by interface
+    Leases(&'a [DhcpOptions]),
+    /// the answers to `Output::Pnp`
+    Pnp(PnpEvent<'a>),
     /// the answer to `Output::Probe`
     Probed(Probed),
     Timeout,
@@ -130,6 +141,10 @@ pub enum Output {
         id: PhoneFetchId,
         request: FetchRequest,
     },
+    /// What the network's DHCP said is wanted: `Input::Leases`.
+    ReadLeases,
+    /// SIP PnP in the local network.
+    Pnp(PnpOrder),
     /// Write under this name, atomically, soon; empty bytes: delete.
     Persist {
         name: String,
@@ -164,6 +179,7 @@ pub struct Phone {
     pub(crate) timeout: Option<Instant>,
     pub(crate) lines: Vec<Line>,
     pub(crate) fetches: Fetches,
+    pub(crate) finding: Finding,
     pub(crate) watches: Vec<Watch>,
     pub(crate) calls: Vec<Call>,
     pub(crate) ear: Ear,
@@ -235,6 +251,7 @@ impl Phone {
             timeout: None,
             lines: Vec::new(),
             fetches: Fetches::default(),
+            finding: Finding::default(),
             watches: Vec::new(),
             calls: Vec::new(),
             ear: Ear::default(),
@@ -293,7 +310,12 @@ impl Phone {
                 let level = if available { Level::Event } else { Level::Warning };
                 self.notice(now, level, text);
             }
-            Input::NetworkUp => self.network_up(now),
+            Input::NetworkUp => {
+                self.network_up(now);
+                self.find_at_once(now);
+            }
+            Input::Leases(leases) => self.leases_read(now, leases),
+            Input::Pnp(event) => self.pnp_event(now, event),
             Input::Probed(answer) => self.probed(now, answer),
             Input::Timeout => self.due(now),
             Input::Stop => self.stop(now),

@@ -49,6 +49,7 @@ impl Phone {
             soft_keys: self.soft_key_views(),
             notice: self.notice.as_ref().map(|(_, text)| text.clone()),
             provisioning: self.provisioning_views(),
+            finding: self.finding.view(),
             version: self.config.version.clone(),
             hostname: self.config.hostname.clone(),
             factory_reset: self.factory_reset.seconds_left(),

@@ -7,7 +7,8 @@
 
 use crate::line::{self, Line};
 use crate::phone::{Now, Output, Phone, PhoneFetchId};
-use crate::{Event, Level, ProvisioningView, Refusal, history, registration, volume};
+use crate::{Event, Level, ProvisioningView, Refusal, finding, history, registration, volume};
+use offhook_account::fetch::Trust;
 use offhook_account::layers::{Change, Source};
 use offhook_account::provisioner::{self, FetchError, FetchId, FetchRequest, FetchResponse, Provisioner};
 use offhook_account::schema;
@@ -15,6 +16,7 @@ use offhook_account::template::without_secrets;
 use offhook_account::{Document, Layers, Secret, Settings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const INDEX: &str = "accounts.json";
@@ -76,6 +78,7 @@ impl Phone {
         if let Some(bytes) = records.get(volume::RECORD) {
             self.volume = volume::restore(bytes);
         }
+        self.recall_found(records.get(finding::RECORD));
         let mut index: Vec<Entry> =
             records.get(INDEX).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
         index.truncate(MOST_ACCOUNTS);
@@ -105,6 +108,16 @@ impl Phone {
         self.rebuild_lamps(now);
         let numbers: Vec<u32> = self.lines.iter().map(|line| line.number).collect();
         for number in numbers {
+            self.provision(now, number, provisioner::Input::Start);
+        }
+        self.begin_finding(now);
+    }
+
+    /// A server that was found is from now on as if it had been given.
+    pub(crate) fn adopt(&mut self, now: Now, template: &str) {
+        self.start_account(now, &BTreeMap::new(), None, template, template, None);
+        self.persist_index();
+        if let Some(number) = self.lines.last().map(|line| line.number) {
             self.provision(now, number, provisioner::Input::Start);
         }
     }
@@ -199,6 +212,11 @@ impl Phone {
         self.fetches.machines.keys().copied().filter(has_url).collect()
     }
 
+    /// The account's server says that there are new settings (`features.92`).
+    pub(crate) fn check_sync(&mut self, now: Now, number: u32) {
+        self.provision(now, number, provisioner::Input::FetchNow);
+    }
+
     pub(crate) fn fetch_all(&mut self, now: Now) {
         let numbers: Vec<u32> = self.fetches.machines.keys().copied().collect();
         for number in numbers {
@@ -207,6 +225,7 @@ impl Phone {
     }
 
     pub(crate) fn fetched(&mut self, now: Now, id: PhoneFetchId, result: Result<FetchResponse, FetchError>) {
+        let Some(result) = self.search_fetched(now, id, result) else { return };
         if let Some((number, id)) = self.fetches.open.remove(&id.0) {
             self.provision(now, number, provisioner::Input::Fetched { id, result });
         }
@@ -231,6 +250,7 @@ impl Phone {
                         // one fetch at a time for each account: an older one was given up
                         self.fetches.open.retain(|_, (of, _)| *of != number);
                         self.fetches.open.insert(own, (number, id));
+                        let request = self.as_account(number, request);
                         self.fetches.asked.push((PhoneFetchId(own), request));
                     }
                     provisioner::Output::Document { document, findings } => {
@@ -256,8 +276,29 @@ impl Phone {
         moved
     }
 
+    /// A request that is not an account's.
+    pub(crate) fn send_fetch(&mut self, request: FetchRequest) -> PhoneFetchId {
+        self.fetches.last += 1;
+        let id = PhoneFetchId(self.fetches.last);
+        self.fetches.asked.push((id, request));
+        id
+    }
+
+    /// With what the account, or the command line, says of the provisioning server.
+    fn as_account(&self, number: u32, mut request: FetchRequest) -> FetchRequest {
+        request.insecure = self.config.insecure_provisioning;
+        request.trust = Arc::clone(&self.config.trust);
+        if let Some(web) = self.line(number).and_then(|line| line.settings.as_ref()).map(|settings| &settings.web) {
+            request.credentials = web.credentials.clone();
+            if web.trust != Trust::default() {
+                request.trust = Arc::new(web.trust.joined(&self.config.trust));
+            }
+        }
+        request
+    }
+
     /// Requests go out at once, but those whose certificates have dates wait a little for ours.
-    fn send_fetches(&mut self, now: Now) {
+    pub(crate) fn send_fetches(&mut self, now: Now) {
         if self.fetches.asked.is_empty() {
             return;
         }
@@ -265,7 +306,7 @@ impl Phone {
         let wait = now.wall.is_none() && now.instant < patience;
         let (later, at_once): (Vec<_>, Vec<_>) = std::mem::take(&mut self.fetches.asked)
             .into_iter()
-            .filter(|(id, _)| self.fetches.open.contains_key(&id.0))
+            .filter(|(id, _)| self.fetches.open.contains_key(&id.0) || self.finding.asks(*id))
             .partition(|(_, request)| wait && request.url.starts_with("https:"));
         for (id, request) in at_once {
             self.out(Output::Fetch { id, request });
@@ -405,7 +446,7 @@ impl Phone {
     }
 
     /// All of them or none.
-    fn set_values(&mut self, now: Now, number: u32, values: &[(&str, Option<&str>)]) -> Result<(), Refusal> {
+    pub(crate) fn set_values(&mut self, now: Now, number: u32, values: &[(&str, Option<&str>)]) -> Result<(), Refusal> {
         let line = self.line(number).ok_or(Refusal::NoAccount)?;
         let mut layers = line.layers.clone();
         for (node, value) in values {

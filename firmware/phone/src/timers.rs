@@ -40,6 +40,7 @@ impl Phone {
             self.factory_reset.deadline(),
             self.self_test.as_ref().and_then(SelfTest::deadline),
             self.fetches.clock_deadline(),
+            self.finding.deadline(),
         ];
         let calls = self.calls.iter().flat_map(|call| {
             let by_state = match &call.state {
@@ -81,6 +82,7 @@ impl Phone {
             self.tick = None;
         }
         self.clock_due(now);
+        self.finding_due(now);
         match self.factory_reset.due(now.instant) {
             Countdown::Same => {}
             Countdown::Second => self.changed(),

@@ -1,5 +1,5 @@
 //! The read-only picture of the phone that the screen, the control API and the bench show.
-use crate::SelfTestView;
+use crate::{FindingView, SelfTestView};
 use offhook_hal::{Hook, Lamp, Pattern, Route};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,8 @@ pub struct View {
     /// newest notice, until it is older than 10 s
     pub notice: Option<String>,
     pub provisioning: Vec<ProvisioningView>,
+    /// the phone has no account and looks for one
+    pub finding: Option<FindingView>,
     pub version: String,
     /// name of the machine in the network
     pub hostname: String,
@@ -264,6 +266,9 @@ impl View {
             "dialling": self.dialling, "soft_keys": soft_keys, "missed": self.missed, "notice": self.notice,
             "hostname": self.hostname, "version": self.version, "factory_reset": self.factory_reset,
             "self_test": self.self_test.as_ref().map(SelfTestView::to_json),
+            "finding": self.finding.as_ref().map(|finding| json!({
+                "last": finding.last, "login": finding.login, "busy": finding.busy, "code": finding.code,
+            })),
         })
         .to_string()
     }

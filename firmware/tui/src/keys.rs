@@ -1,6 +1,6 @@
 //! Keys of the terminal.
 
-use crate::{Page, Screen, self_test};
+use crate::{Page, Screen, login, self_test};
 use offhook_hal::{Hook, Key};
 use offhook_phone::{Command, SelfTestOrder, View, hal as offhook_hal};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -21,7 +21,12 @@ pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: b
     if control {
         return if event.code == KeyCode::Char('c') { Reaction::Quit } else { Reaction::Nothing };
     }
+    let logging_in = screen.page == Page::Home && !self_test::runs(view);
+    if logging_in && screen.form.is_open(view) {
+        return screen.form.typed(event.code, view);
+    }
     match event.code {
+        KeyCode::Enter if logging_in && login::shown(view).is_some() => screen.form.open(),
         KeyCode::Enter if self_test::runs(view) => Reaction::Command(Command::SelfTest(SelfTestOrder::Next)),
         KeyCode::Enter if screen.page == Page::SelfTest => begin_test(screen),
         KeyCode::Esc if view.self_test.is_some() => Reaction::Command(Command::SelfTest(SelfTestOrder::Stop)),
@@ -57,6 +62,10 @@ pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: b
 
 /// The telephone's own arrow keys. A call has them for itself.
 pub(crate) fn react_panel(screen: &mut Screen, key: Key, view: &View) -> Reaction {
+    let logging_in = screen.page == Page::Home && !self_test::runs(view);
+    if logging_in && screen.form.is_open(view) {
+        return screen.form.pressed(key, view);
+    }
     if !view.calls.is_empty() || view.dialling.is_some() {
         return Reaction::Nothing;
     }
@@ -78,7 +87,7 @@ fn begin_test(screen: &mut Screen) -> Reaction {
 }
 
 fn turn(screen: &mut Screen, page: Page) -> Reaction {
-    *screen = Screen { page, cursor: 0 };
+    *screen = Screen { page, ..Screen::default() };
     Reaction::Redraw
 }
 

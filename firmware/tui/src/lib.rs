@@ -8,6 +8,7 @@
 mod bars;
 mod home;
 mod keys;
+mod login;
 mod pages;
 mod self_test;
 
@@ -59,6 +60,7 @@ pub struct Screen {
     page: Page,
     /// Row of the call list, or first line of a page that is longer than the screen.
     cursor: usize,
+    form: login::Form,
 }
 
 impl Screen {
@@ -98,6 +100,9 @@ impl Screen {
     fn draw_page(&self, view: &View, now: Instant, area: Rect, frame: &mut Frame<'_>) {
         if let Some(seconds) = view.factory_reset {
             return self_test::factory_reset(seconds, area, frame);
+        }
+        if let (Page::Home, Some(finding), false) = (self.page, login::shown(view), self_test::runs(view)) {
+            return login::draw(&self.form, view, finding, area, frame);
         }
         match self.page {
             // Whoever tests is told what to do, wherever he was before.

@@ -122,7 +122,7 @@ fn no_size_is_too_small_to_draw() {
     let view = View { calls: vec![call(CallState::Talking, Instant::now())], ..idle() };
     for (width, height) in [(1, 1), (3, 2), (10, 4), (200, 3), (64, 1)] {
         for page in [Page::Home, Page::Calls, Page::Settings, Page::Help] {
-            drawn(&Screen { page, cursor: 5 }, &view, Instant::now(), width, height);
+            drawn(&Screen { form: login::Form::default(), page, cursor: 5 }, &view, Instant::now(), width, height);
         }
     }
 }

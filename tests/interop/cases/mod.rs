@@ -2,11 +2,13 @@
 
 mod control;
 mod daemons;
+mod finding;
 mod life;
 mod load;
 mod registering;
 mod service;
 mod talking;
+mod web;
 
 use crate::case::{Case, Outcome, Tool};
 use crate::{Entry, account};
@@ -20,6 +22,8 @@ pub(crate) fn all() -> Vec<Entry> {
         control::cases(),
         registering::cases(),
         talking::cases(),
+        web::cases(),
+        finding::cases(),
         load::cases(),
     ]
     .into_iter()

@@ -11,7 +11,8 @@
     clippy::disallowed_methods
 )]
 
-use offhook_phone::account::provisioner::FetchResponse;
+use offhook_phone::account::fetch::{FetchRequest, FetchResponse};
+use offhook_phone::account::finding::DhcpOptions;
 use offhook_phone::account::template::Device;
 use offhook_phone::hal::{Hook, Key, Lamp, PanelEvent, Pattern, Route};
 use offhook_phone::media::engine::ToneSlot;
@@ -20,10 +21,11 @@ use offhook_phone::media::{Command as MediaCommand, Direction, Event as MediaEve
 use offhook_phone::sip::{self, Body, FlowId, FlowState, Message, Method, Request, Response};
 use offhook_phone::{
     CallRef, CallView, Census, Command, CommandId, Event, Input, MediaId, Now, Output, Phone, PhoneConfig,
-    PhoneFetchId, Probe, Refusal, View,
+    PhoneFetchId, PnpEvent, PnpOrder, Probe, Refusal, View,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub const SERVER: &str = "192.0.2.1:5060";
@@ -46,6 +48,8 @@ pub fn config(more: &str) -> PhoneConfig {
         version: "test".into(),
         provision: Vec::new(),
         insecure_provisioning: false,
+        find: false,
+        trust: Arc::default(),
         accounts: vec![("desk.xml".into(), account(more))],
         records: Vec::new(),
         media: Vec::new(),
@@ -79,6 +83,10 @@ pub struct Office {
     pub progress: Option<Tone>,
     pub stored: BTreeMap<String, Vec<u8>>,
     pub fetches: Vec<(PhoneFetchId, String)>,
+    /// every request so far, whole
+    pub requests: Vec<FetchRequest>,
+    /// what DHCP says
+    pub leases: Vec<DhcpOptions>,
     pub done: BTreeMap<u64, Result<(), Refusal>>,
     pub bound: Vec<MediaId>,
     pub stopped: bool,
@@ -140,6 +148,8 @@ impl Office {
             progress: None,
             stored: BTreeMap::new(),
             fetches: Vec::new(),
+            requests: Vec::new(),
+            leases: Vec::new(),
             done: BTreeMap::new(),
             bound: Vec::new(),
             stopped: false,
@@ -202,7 +212,20 @@ impl Office {
                 Output::Media(command) => self.media_command(&command),
                 Output::Probe(probe) => self.probes.push(probe),
                 Output::FactoryReset => self.factory_resets += 1,
-                Output::Fetch { id, request } => self.fetches.push((id, request.url)),
+                Output::Fetch { id, request } => {
+                    self.requests.push(request.clone());
+                    self.fetches.push((id, request.url));
+                }
+                // The driver answers both, always.
+                Output::ReadLeases => {
+                    let (now, leases) = (self.clock(), self.leases.clone());
+                    self.phone.handle(now, Input::Leases(&leases));
+                }
+                Output::Pnp(PnpOrder::Open) => {
+                    let now = self.clock();
+                    self.phone.handle(now, Input::Pnp(PnpEvent::Opened(None)));
+                }
+                Output::Pnp(_) => {}
                 Output::Persist { name, bytes } => {
                     self.writes += 1;
                     if bytes.is_empty() {
@@ -365,6 +388,15 @@ impl Office {
 
     pub fn say(&mut self, bytes: &[u8]) {
         self.say_bytes(bytes);
+        self.perform();
+    }
+
+    /// Somebody else says it to the phone's socket.
+    pub fn say_from(&mut self, remote: &str, bytes: &[u8]) {
+        let flow = self.flow().expect("nothing to talk over");
+        let now = self.clock();
+        let remote = remote.parse().unwrap();
+        self.phone.handle(now, Input::Sip(sip::Input::Received { flow, remote, bytes }));
         self.perform();
     }
 
