@@ -2,6 +2,7 @@
 //! router, because there is nothing beyond the rig.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Mutex, PoisonError};
 
 /// How long the address is the board's [s]; a board that is pulled from the network keeps it.
 const LEASE: u32 = 3600;
@@ -23,12 +24,16 @@ pub(crate) struct Pool {
     pub(crate) broadcast: Ipv4Addr,
 }
 
+/// The provisioning server that the network names (option 66), if it names one.
+pub(crate) type Provisioning = Mutex<Option<String>>;
+
 /// Answers until `go_on` says no; the socket has a read timeout.
-pub(crate) fn serve(socket: &UdpSocket, pool: Pool, go_on: impl Fn() -> bool) {
+pub(crate) fn serve(socket: &UdpSocket, pool: Pool, provisioning: &Provisioning, go_on: impl Fn() -> bool) {
     let mut packet = [0; 1500];
     while go_on() {
         let Ok((count, _)) = socket.recv_from(&mut packet) else { continue };
-        let Some(answer) = pool.answer(&packet[..count]) else { continue };
+        let named = provisioning.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(answer) = pool.answer(&packet[..count], named.as_deref()) else { continue };
         // The board has no address yet, so everybody hears it. A link that is pulled out is the board's trouble.
         let _ = socket.send_to(&answer, SocketAddr::from((pool.broadcast, 68)));
     }
@@ -36,7 +41,7 @@ pub(crate) fn serve(socket: &UdpSocket, pool: Pool, go_on: impl Fn() -> bool) {
 
 impl Pool {
     /// The answer to a packet, if it is one to answer.
-    fn answer(self, packet: &[u8]) -> Option<Vec<u8>> {
+    fn answer(self, packet: &[u8], provisioning: Option<&str>) -> Option<Vec<u8>> {
         let option = |code: u8| find(packet.get(240..)?, code);
         if packet.first() != Some(&1) || packet.get(236..240) != Some(&MAGIC) {
             return None;
@@ -74,6 +79,11 @@ impl Pool {
             answer.extend(self.broadcast.octets());
             answer.extend([42, 4]);
             answer.extend(self.server.octets());
+            // Who did not ask for it is not told.
+            if let Some(url) = provisioning.filter(|_| option(55).is_some_and(|wanted| wanted.contains(&66))) {
+                answer.extend([66, u8::try_from(url.len()).ok()?]);
+                answer.extend(url.as_bytes());
+            }
         }
         answer.push(255);
         answer.resize(answer.len().max(300), 0);
@@ -124,28 +134,31 @@ mod tests {
 
     #[test]
     fn a_discover_is_offered_the_address_under_its_transaction() {
-        let answer = POOL.answer(&packet(&[53, 1, DISCOVER])).unwrap();
+        let answer = POOL.answer(&packet(&[53, 1, DISCOVER]), Some("http://a/")).unwrap();
         assert_eq!(kind(&answer), OFFER);
         assert_eq!(answer[4..8], [0xde, 0xad, 0xbe, 0xef]);
         assert_eq!(answer[16..20], [10, 0, 2, 15]);
         assert_eq!(find(&answer[240..], 42), Some([10, 0, 2, 2].as_slice()));
+        assert_eq!(find(&answer[240..], 66), None);
+        let asked = POOL.answer(&packet(&[53, 1, DISCOVER, 55, 2, 42, 66]), Some("http://a/")).unwrap();
+        assert_eq!(find(&asked[240..], 66), Some(b"http://a/".as_slice()));
     }
 
     #[test]
     fn a_request_for_another_address_is_refused() {
-        let wanted = |last| POOL.answer(&packet(&[53, 1, REQUEST, 50, 4, 10, 0, 2, last])).unwrap();
+        let wanted = |last| POOL.answer(&packet(&[53, 1, REQUEST, 50, 4, 10, 0, 2, last]), None).unwrap();
         assert_eq!(kind(&wanted(15)), ACK);
         assert_eq!(kind(&wanted(16)), NAK);
     }
 
     #[test]
     fn a_request_to_another_server_is_not_answered() {
-        assert_eq!(POOL.answer(&packet(&[53, 1, REQUEST, 54, 4, 10, 0, 2, 3])), None);
+        assert_eq!(POOL.answer(&packet(&[53, 1, REQUEST, 54, 4, 10, 0, 2, 3]), None), None);
     }
 
     #[test]
     fn cut_off_packets_are_not_answered() {
         let whole = packet(&[53, 1, DISCOVER]);
-        assert!((0..whole.len() - 1).all(|count| POOL.answer(&whole[..count]).is_none()));
+        assert!((0..whole.len() - 1).all(|count| POOL.answer(&whole[..count], None).is_none()));
     }
 }

@@ -11,8 +11,8 @@ use crate::{metal, ntp};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// The rig in an emulated board's network.
@@ -33,6 +33,7 @@ pub(crate) fn rig() -> IpAddr {
 pub(crate) struct Network {
     /// The network's time server.
     pub(crate) time: Arc<ntp::Teller>,
+    provisioning: Arc<dhcp::Provisioning>,
     go_on: Arc<AtomicBool>,
 }
 
@@ -43,7 +44,7 @@ impl Network {
     pub(crate) fn start() -> Outcome<Self> {
         let (go_on, time) = (Arc::new(AtomicBool::new(true)), Arc::<ntp::Teller>::default());
         if metal::phone().is_some() {
-            return Ok(Self { time, go_on });
+            return Ok(Self { time, provisioning: Arc::default(), go_on });
         }
         own_namespace()?;
         let address = format!("{RIG}/24");
@@ -75,12 +76,22 @@ impl Network {
         };
         let socket = server(67)?;
         socket.set_broadcast(true).map_err(|error| error.to_string())?;
-        let on = Arc::clone(&go_on);
-        std::thread::spawn(move || dhcp::serve(&socket, pool, || on.load(Ordering::Relaxed)));
+        let provisioning = Arc::<dhcp::Provisioning>::default();
+        let (on, named) = (Arc::clone(&go_on), Arc::clone(&provisioning));
+        std::thread::spawn(move || dhcp::serve(&socket, pool, &named, || on.load(Ordering::Relaxed)));
         let socket = server(123)?;
         let (on, teller) = (Arc::clone(&go_on), Arc::clone(&time));
         std::thread::spawn(move || teller.serve(&socket, || on.load(Ordering::Relaxed)));
-        Ok(Self { time, go_on })
+        Ok(Self { time, provisioning, go_on })
+    }
+
+    /// From now on DHCP names this provisioning server (option 66).
+    pub(crate) fn name_provisioning(&self, url: &str) -> Outcome {
+        if metal::phone().is_some() {
+            return Err(metal::cannot("its network has a DHCP server of its own"));
+        }
+        *self.provisioning.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.to_owned());
+        Ok(())
     }
 
     /// Pulls the cable: nothing arrives on either side, and nobody is told.

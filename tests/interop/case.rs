@@ -19,6 +19,9 @@ pub(crate) enum Tool {
     Radicale,
     /// PulseAudio, its command line tools, and ALSA's way to it.
     Sound,
+    Nginx,
+    Lighttpd,
+    Openssl,
     /// `::1`
     Ipv6,
     /// Pseudo-terminals, and `script` to run a program on one.
@@ -37,6 +40,9 @@ impl Tool {
             Self::Baresip => missing(&["baresip"], "baresip-core"),
             Self::Sipp => missing(&["sipp"], "sip-tester"),
             Self::Radicale => missing(&["radicale"], "radicale"),
+            Self::Nginx => missing(&["nginx"], "nginx"),
+            Self::Lighttpd => missing(&["lighttpd"], "lighttpd"),
+            Self::Openssl => missing(&["openssl"], "openssl"),
             Self::Sound => missing(&["pulseaudio", "parec", "pacat"], "pulseaudio pulseaudio-utils libasound2-plugins"),
             Self::Terminal => missing(&["script", "stty"], "bsdutils coreutils").or_else(|| {
                 let tried = Command::new("script").args(["-qec", "true", "/dev/null"]).stdin(Stdio::null()).output();

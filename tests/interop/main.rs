@@ -23,6 +23,7 @@ mod reaper;
 mod sipp;
 mod sound;
 mod wait;
+mod wire;
 
 use case::{Case, Verdict};
 use std::io::Write;

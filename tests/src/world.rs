@@ -16,6 +16,7 @@ use offhook_phone::{Command, CommandId, Input, Now, Output, PhoneConfig, PhoneFe
 use offhook_sip::{FlowError, FlowId, FlowState, LocalPort, Transport};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// One way through the network when the weather is fine.
@@ -594,6 +595,9 @@ impl World {
             version: "simulated".into(),
             provision: vec![url],
             insecure_provisioning: false,
+            find: false,
+            fallback: None,
+            trust: Arc::default(),
             accounts: Vec::new(),
             site: offhook_account::Document::default(),
             records: Vec::new(),
@@ -680,6 +684,8 @@ impl World {
                 Output::Notify(event) => desk.events.push(event),
                 // nobody in these stories tests or resets a phone
                 Output::Done { .. } | Output::Stopped | Output::Probe(_) | Output::FactoryReset => {}
+                // and they are told where to look
+                Output::ReadLeases | Output::Pnp(_) => {}
             }
         }
     }

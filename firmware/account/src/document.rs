@@ -408,7 +408,7 @@ pub(crate) fn answer_message(root: &Node) -> Option<String> {
 }
 
 /// [`answer_message`] of a body that may be anything.
-pub(crate) fn message_in(body: &[u8]) -> Option<String> {
+pub fn message_in(body: &[u8]) -> Option<String> {
     let (root, _) = read(body.get(..body.len().min(65_536))?).ok()?;
     if root.name == "account" { None } else { answer_message(&root) }
 }

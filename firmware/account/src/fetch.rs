@@ -105,6 +105,52 @@ impl FetchRequest {
     }
 }
 
+impl Trust {
+    /// Pins as people write them: base64 (`openssl ... | openssl enc -base64`) or hexadecimal, with blanks, commas or
+    /// line breaks between them.
+    ///
+    /// # Errors
+    /// The one that is no SHA-256.
+    pub fn read_pins(text: &str) -> Result<Vec<[u8; 32]>, String> {
+        let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+        let pin = |word: &str| {
+            let octets = if word.len() == 44 { from_base64(word) } else { from_hex(&word.replace(':', "")) };
+            octets.and_then(|octets| octets.try_into().ok()).ok_or_else(|| {
+                format!("{word}: a pin is the SHA-256 of a public key, in 44 characters of base64 or 64 of hexadecimal")
+            })
+        };
+        words.map(pin).collect()
+    }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
+    digits?.chunks(2).map(|pair| if let [high, low] = pair { Some(high << 4 | low) } else { None }).collect()
+}
+
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let mut octets = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for letter in text.trim_end_matches('=').bytes() {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            octets.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    Some(octets)
+}
+
 impl FetchResponse {
     /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -139,5 +185,32 @@ impl std::fmt::Debug for FetchRequest {
             .field("max_bytes", &self.max_bytes)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_are_read_in_base64_and_hexadecimal() {
+        let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let hex = "d1:58:49".to_owned() + &"00".repeat(29);
+        let pins = Trust::read_pins(&format!("{zeros}, {hex}\n")).unwrap();
+        assert_eq!((pins.len(), pins[0], &pins[1][..4]), (2, [0; 32], &[0xd1, 0x58, 0x49, 0][..]));
+        let same = Trust::read_pins("0VhJAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+        assert_eq!(same[0], pins[1]);
+        for wrong in ["x", "d158", &"g".repeat(64), "!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="] {
+            assert!(Trust::read_pins(wrong).unwrap_err().contains("SHA-256"), "{wrong}");
+        }
+        assert_eq!(Trust::read_pins(" \n"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn debug_output_of_a_request_has_no_secrets() {
+        let mut request = FetchRequest::post("https://u:hunter2@a/?p=hunter2", "text/plain", "hunter2");
+        request.headers.push(("X-Key".into(), "hunter2".into()));
+        request.credentials = Some(Credentials { username: "u".into(), password: Secret::new("hunter2") });
+        assert!(!format!("{request:?}").contains("hunter2"));
     }
 }

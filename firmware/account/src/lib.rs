@@ -7,6 +7,8 @@ pub mod contact_facts;
 pub mod document;
 pub mod export;
 pub mod fetch;
+pub mod finding;
+pub mod http_date;
 pub mod inspect;
 pub mod layers;
 pub mod provisioner;
@@ -17,6 +19,7 @@ pub mod set_apart;
 pub mod settings;
 pub mod template;
 pub mod verdict;
+pub mod web_access;
 mod xml;
 
 pub use contact_facts::{ContactFact, ContactFacts, ContactSource};

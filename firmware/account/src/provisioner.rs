@@ -10,7 +10,7 @@
 
 pub use crate::fetch::{FetchError, FetchRequest, FetchResponse};
 use crate::{
-    Account, Document, Rejection, document, fetch,
+    Account, Document, Rejection, document, fetch, http_date,
     layers::{Source, fnv1a},
     schema,
     template::{self, Device},
@@ -352,8 +352,7 @@ impl Provisioner {
                     401 | 403 | 404 | 410 => Pace::Slow,
                     _ => Pace::Quick,
                 };
-                let wait = response.header("retry-after").and_then(|text| text.trim().parse().ok());
-                self.failed(now, url, reason, None, pace, wait.map(Duration::from_secs));
+                self.failed(now, url, reason, None, pace, http_date::retry_after(&response));
             }
         }
     }

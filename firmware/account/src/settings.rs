@@ -7,6 +7,7 @@
 //! that are default servers elsewhere (push relays, STUN) have no field here at all.
 
 use crate::document::{Finding, FindingKind, Node};
+use crate::web_access::WebAccess;
 use crate::{
     Document, Secret, rules,
     schema::{self, Effect, Kind, Row},
@@ -230,6 +231,8 @@ pub struct Settings {
     pub card_dav: Option<CardDav>,
     /// Where the report on each provisioned document goes.
     pub report_url: Option<String>,
+    /// names, passwords and certificates for web servers
+    pub web: WebAccess,
 }
 
 impl Settings {
@@ -328,6 +331,7 @@ impl Settings {
                 seconds => Some(Duration::from_secs(seconds.into())),
             },
             card_dav: reading.card_dav(),
+            web: reading.web(),
         };
         (settings, reading.findings)
     }
@@ -636,6 +640,14 @@ impl Reading {
             self.report(node, FindingKind::NotYet, message);
         }
         transport
+    }
+
+    fn web(&mut self) -> WebAccess {
+        let (access, unusable) = WebAccess::read(|node| self.text(node));
+        for (node, why) in unusable {
+            self.report(node, FindingKind::BadValue, why);
+        }
+        access
     }
 
     fn outbound_proxy(&mut self, transport: Transport) -> Option<(String, Transport)> {

@@ -3,9 +3,9 @@
 //! `{mac}`, `{model}`, `{serial}`, `{version}` come from the device; `%account[key]%` is any node of the account, also
 //! one that nobody knows; `%username%`, `%password%` and `%cloud_username%` are short for the account's. A known node
 //! that is not given stands for its default; username, password and host have none. `%41` stays what it is in a URL.
-//! Functions (`sha1`) and parameters of web services (`%targetNumber%`) are not known here.
+//! `%fullcode%` is the code of the login screen. Functions (`sha1`) and parameters of web services (`%targetNumber%`) are not known here.
 
-use crate::{Document, schema};
+use crate::{Document, Secret, document::Node, schema};
 
 /// What the device contributes to templates. `mac`: 12 lower-case hex digits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +14,14 @@ pub struct Device {
     pub model: String,
     pub serial: String,
     pub version: String,
+}
+
+/// What somebody typed at the login screen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Login {
+    pub username: String,
+    pub password: Secret,
+    pub code: String,
 }
 
 /// A placeholder that stands for nothing: its name, and where it starts in the template [octets].
@@ -44,6 +52,32 @@ pub fn expand_url(
     // Once without secrets, to see where it would go; then with them, if they may go there.
     let masked = expand(template, Some(device), account, false)?;
     if insecure || keeps_secrets(&masked) { expand(template, Some(device), account, true) } else { Ok(masked) }
+}
+
+/// [`expand_url`] for the first call of an account: `%username%`, `%password%` and `%fullcode%` are what somebody typed.
+///
+/// # Errors
+/// As [`expand_url`].
+pub fn expand_login(
+    template: &str,
+    device: &Device,
+    login: &Login,
+    insecure: bool,
+) -> Result<String, UnknownPlaceholder> {
+    let node = |name: &str, text: &str| Node { name: name.to_owned(), text: text.to_owned(), ..Node::default() };
+    let typed = [("username", login.username.as_str()), ("password", login.password.reveal()), (CODE, &login.code)];
+    let mut account = Document::default();
+    account.nodes.extend(typed.map(|(name, text)| node(name, text)));
+    expand_url(template, device, Some(&account), insecure)
+}
+
+/// Whether this URL needs somebody to say who he is, because there is no account yet.
+pub fn needs_login(template: &str, device: &Device) -> bool {
+    let of_login = ["username", "password", CODE];
+    expand_url_masked(template, device, None).is_err_and(|unknown| {
+        let name = unknown.name.trim_matches('%');
+        of_login.contains(&name.strip_prefix("account[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(name))
+    })
 }
 
 /// [`expand_url`] with every secret as `***`, for logs.
@@ -217,7 +251,9 @@ fn pieces(template: &str) -> Vec<Piece<'_>> {
 }
 
 /// Short names for nodes of the account.
-const SHORT: [&str; 4] = ["username", "password", "cloud_username", "cloud_password"];
+const SHORT: [&str; 5] = ["username", "password", "cloud_username", "cloud_password", CODE];
+/// The code of the login screen.
+const CODE: &str = "fullcode";
 
 /// The name in `name%...`, unless the percent sign starts an escape such as `%c3`.
 fn placeholder_name(inner: &str) -> Option<&str> {
@@ -241,7 +277,7 @@ fn lookup(name: &str, account: Option<&Document>) -> Option<(String, bool)> {
         Some(key) => key,
         None => SHORT.into_iter().find(|short| *short == name)?,
     };
-    let secret = schema::is_secret(key);
+    let secret = schema::is_secret(key) || key == CODE;
     let given = account.and_then(|account| account.value(key));
     if let Some(value) = given.filter(|value| !value.is_empty()) {
         return Some((value.to_owned(), secret));
@@ -253,7 +289,13 @@ fn lookup(name: &str, account: Option<&Document>) -> Option<(String, bool)> {
     }
 }
 
-/// RFC 3986 section 2.3: everything but the unreserved characters.
+/// A value as it goes into a URL (RFC 3986 section 2.3): everything but the unreserved characters as %XX.
+pub fn encoded(value: &str) -> String {
+    let mut out = String::new();
+    encode(&mut out, value);
+    out
+}
+
 fn encode(out: &mut String, value: &str) {
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -261,5 +303,26 @@ fn encode(out: &mut String, value: &str) {
         } else {
             out.push_str(&format!("%{byte:02X}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_the_first_call_needs_a_login_and_gets_what_was_typed() {
+        let device = Device { mac: "001122334455".into(), ..Device::default() };
+        let login = Login { username: "a b".into(), password: Secret::new("p&w"), code: "9".into() };
+        for (template, needs, url) in [
+            ("https://x/{mac}?c=%fullcode%&u=%username%", true, "https://x/001122334455?c=9&u=a%20b"),
+            ("https://x/?p=%account[password]%", true, "https://x/?p=p%26w"),
+            ("http://x/?p=%password%&c=%fullcode%", true, "http://x/?p=***&c=***"),
+            ("https://x/{mac}", false, "https://x/001122334455"),
+        ] {
+            assert_eq!(needs_login(template, &device), needs, "{template}");
+            assert_eq!(expand_login(template, &device, &login, false).as_deref(), Ok(url));
+        }
+        assert!(!needs_login("https://x/%account[apiUser]%", &device), "only an account can help there");
     }
 }

@@ -294,6 +294,15 @@ fn retry_after_is_obeyed_within_a_day() {
 }
 
 #[test]
+fn retry_after_as_a_date_counts_from_the_servers_own_date() {
+    let (mut bench, id, _) = Bench::started(FIRST);
+    let headers = [("Retry-After", "Sun, 06 Nov 1994 08:51:37 GMT"), ("Date", "Sun, 06 Nov 1994 08:49:37 GMT")];
+    bench.answer(id, 503, &headers, "");
+    let retry = bench.failure().2.unwrap().as_secs_f64();
+    assert!((120.0..=132.0).contains(&retry), "{retry}");
+}
+
+#[test]
 fn one_fetch_is_in_flight_and_a_late_answer_is_ignored() {
     let (mut bench, id, _) = Bench::started(FIRST);
     bench.machine.handle(bench.now, Input::FetchNow);

@@ -4,9 +4,12 @@
 
 pub mod build_info;
 pub mod clock;
+pub mod exchange;
 pub mod fetch;
 pub mod flows;
+pub mod lease;
 pub mod log;
+pub mod pnp;
 pub mod resolve;
 pub mod rtp_sockets;
 pub mod seal;
@@ -14,3 +17,4 @@ pub mod serve;
 pub mod store;
 mod store_thread;
 pub mod supervisor;
+pub mod tls;

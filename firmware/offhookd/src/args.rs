@@ -1,5 +1,6 @@
 //! The command line of offhookd.
 
+use offhook_phone::account::fetch::Trust;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,14 @@ Usage: offhookd --board <name|folder> --state <folder> [options]
   --provision <url>           fetch an Account XML from here at start, and again as it says; may be repeated,
                               one account each. Placeholders: {mac} {model} {serial} {version} %account[node]%
   --insecure-provisioning     allow %account[password]% in plain http URLs to other machines (laboratories only)
+  --find on|off               without --provision and --account: look for a server by DHCP (options 160, 66, 43) and
+                              SIP PnP, and let somebody log in at the screen          [on]
+  --fallback <url>            as --provision while nobody else is known to provision this phone; --find goes on looking
+  --authorities <file.pem>    believe these authorities too, beside the system's, for https; may be repeated
+  --certificate <file.pem>    what the phone shows to a provisioning server that asks for a certificate
+  --key <file.pem>            the key of --certificate
+  --pin <sha256>              the provisioning server's public key must be this, or another --pin (base64 or hex)
+  --leases <folder>           where the DHCP client writes what it was told           [as systems do]
   --account <file.xml>        an Account XML from a file; may be repeated
   --metered <interface>       traffic over this interface costs: the account's 3G set of codecs counts there, as over
                               every modem; may be repeated
@@ -59,6 +68,15 @@ pub(crate) struct Args {
     pub(crate) state: PathBuf,
     pub(crate) provision: Vec<String>,
     pub(crate) insecure_provisioning: bool,
+    pub(crate) find: bool,
+    pub(crate) fallback: Option<String>,
+    pub(crate) authorities: Vec<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    /// SHA-256 of public keys.
+    pub(crate) pins: Vec<[u8; 32]>,
+    /// Empty: the usual places.
+    pub(crate) leases: Option<PathBuf>,
     pub(crate) accounts: Vec<PathBuf>,
     /// Interfaces whose traffic costs.
     pub(crate) metered: Vec<String>,
@@ -103,6 +121,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, 
             state: PathBuf::new(),
             provision: Vec::new(),
             insecure_provisioning: false,
+            find: true,
+            fallback: None,
+            authorities: Vec::new(),
+            certificate: None,
+            key: None,
+            pins: Vec::new(),
+            leases: None,
             accounts: Vec::new(),
             metered: Vec::new(),
             site: None,
@@ -145,18 +170,22 @@ impl Reader {
                 Long("provision") => args.provision.push(provision(string(&mut parser)?)?),
                 Long("insecure-provisioning") => args.insecure_provisioning = true,
                 Long("site") => args.site = Some(PathBuf::from(parser.value().map_err(text)?)),
+                Long("fallback") => args.fallback = Some(provision(string(&mut parser)?)?),
+                Long("find") => args.find = on_off("--find", &string(&mut parser)?)?,
+                Long("authorities") => args.authorities.push(PathBuf::from(parser.value().map_err(text)?)),
+                Long("certificate") => args.certificate = Some(PathBuf::from(parser.value().map_err(text)?)),
+                Long("key") => args.key = Some(PathBuf::from(parser.value().map_err(text)?)),
+                Long("pin") => {
+                    let pins = Trust::read_pins(&string(&mut parser)?).map_err(|why| format!("--pin {why}"))?;
+                    args.pins.extend(pins);
+                }
+                Long("leases") => args.leases = Some(PathBuf::from(parser.value().map_err(text)?)),
                 Long("account") => args.accounts.push(PathBuf::from(parser.value().map_err(text)?)),
                 Long("metered") => args.metered.push(interface(string(&mut parser)?)?),
                 Long("control") => args.control = control(&string(&mut parser)?)?,
                 Long("bench") => args.bench = Some(PathBuf::from(parser.value().map_err(text)?)),
                 Long("audio") => args.audio = audio(string(&mut parser)?)?,
-                Long("screen") => {
-                    args.screen = match string(&mut parser)?.as_str() {
-                        "on" => true,
-                        "off" => false,
-                        other => return Err(format!("--screen {other}: it is on or off")),
-                    }
-                }
+                Long("screen") => args.screen = on_off("--screen", &string(&mut parser)?)?,
                 Long("log") => {
                     let level = string(&mut parser)?;
                     let wrong = || format!("--log {level}: it takes error, warn, info, debug or trace");
@@ -238,6 +267,14 @@ impl Reader {
 fn string(parser: &mut lexopt::Parser) -> Result<String, String> {
     use lexopt::ValueExt;
     parser.value().and_then(ValueExt::string).map_err(|error| error.to_string())
+}
+
+fn on_off(option: &str, value: &str) -> Result<bool, String> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("{option} {other}: it is on or off")),
+    }
 }
 
 fn provision(url: String) -> Result<String, String> {

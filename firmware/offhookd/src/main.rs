@@ -21,6 +21,7 @@ mod sound_thread;
 mod uplink;
 mod vitals;
 mod watchdog;
+mod web;
 
 use std::process::ExitCode;
 

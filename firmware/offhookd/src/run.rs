@@ -9,6 +9,7 @@ use crate::screen::ScreenThread;
 use crate::self_test_report::Report;
 use crate::sound_thread::{SoundEvent, SoundThread};
 use crate::vitals::{Seen, Vitals, runtime_folder};
+use crate::web::{self, FindingEvent, Web};
 use crate::{device, export, factory_reset, network, sound, sound_files, uplink};
 use offhook_board::{AudioWiring, Board, PanelWiring};
 use offhook_hal::sim::NoneAudio;
@@ -22,8 +23,8 @@ use offhook_phone::account::Document;
 use offhook_phone::account::provisioner::{FetchError, FetchResponse};
 use offhook_phone::account::rules::Uplink;
 use offhook_phone::{
-    Command, CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId, Probe, Probed,
-    SelfTestOrder,
+    Command, CommandId, Event, Input, Level, MediaId, Now, Output, Phone, PhoneConfig, PhoneFetchId, PnpEvent, Probe,
+    Probed, SelfTestOrder,
 };
 use offhook_tui::Reaction;
 use std::collections::{BTreeSet, HashMap};
@@ -31,6 +32,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixDatagram;
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,6 +53,7 @@ enum Happened {
     Screen(Reaction),
     Sound(SoundEvent),
     Probed(Probed),
+    Finding(FindingEvent),
 }
 
 /// Why the daemon ended, when nothing was wrong.
@@ -73,6 +76,7 @@ struct Daemon {
     panel: PanelThread,
     screen: Option<ScreenThread>,
     store: StoreThread,
+    web: Web<Happened>,
     clients: HashMap<u64, Client>,
     to_serve: BTreeSet<u64>,
     bench: broadcast::Sender<String>,
@@ -105,6 +109,7 @@ fn now() -> Now {
 
 pub(crate) async fn run(args: Args) -> Result<Ending, String> {
     let supervisor = Supervisor::from_environment();
+    let trust = Arc::new(web::trust(&args)?);
     let board = device::board(&args.board)?;
     let state = args.state.display();
     let folder = Folder::open(&args.state)
@@ -165,6 +170,9 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
         version: env!("CARGO_PKG_VERSION").into(),
         provision: args.provision.clone(),
         insecure_provisioning: args.insecure_provisioning,
+        find: args.find && args.mode == Mode::Phone,
+        fallback: args.fallback.clone(),
+        trust: Arc::clone(&trust),
         accounts,
         site,
         records,
@@ -189,6 +197,7 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
     let mut daemon = Daemon {
         phone,
         flows: Flows::new(flow_events),
+        web: Web::new(&args, &trust, happened.clone(), Happened::Finding),
         happened,
         media,
         sound: sound_thread,
@@ -455,6 +464,11 @@ impl Daemon {
             Happened::Screen(Reaction::Quit) => return true,
             Happened::Screen(Reaction::Redraw | Reaction::Nothing) => {}
             Happened::Sound(event) => self.sound(event),
+            Happened::Finding(FindingEvent::Leases(leases)) => self.handle(Input::Leases(&leases)),
+            Happened::Finding(FindingEvent::PnpOpened(local)) => self.handle(Input::Pnp(PnpEvent::Opened(local))),
+            Happened::Finding(FindingEvent::PnpHeard(from, bytes)) => {
+                self.handle(Input::Pnp(PnpEvent::Heard { from, bytes: &bytes }));
+            }
         }
         false
     }
@@ -557,12 +571,15 @@ impl Daemon {
             Output::Media(command) => self.media.send(ToMedia::Engine(command)),
             Output::Fetch { id, request } => {
                 let happened = self.happened.clone();
+                let request = self.web.prepared(request);
                 spawn_local(async move {
                     let result = spawn_blocking(move || fetch::fetch(&request)).await;
                     let result = result.unwrap_or_else(|error| Err(FetchError::Other(error.to_string())));
                     let _ = happened.send(Happened::Fetched(id, result)).await;
                 });
             }
+            Output::ReadLeases => self.web.read_leases(),
+            Output::Pnp(order) => self.web.pnp(order),
             Output::Persist { name, bytes } => self.store.save(name, bytes),
             Output::Indicate(lamp, pattern) => self.panel.send(ToPanel::Indicate(lamp, pattern)),
             Output::Ring(on) => self.panel.send(ToPanel::Bell(on)),

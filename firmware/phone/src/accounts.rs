@@ -10,7 +10,7 @@ use crate::apply::Outcome;
 use crate::line::{self, Line};
 use crate::phone::{Now, Phone};
 use crate::report;
-use crate::{AccountState, Event, Level, Refusal, history, registration, volume};
+use crate::{AccountState, Event, Level, Refusal, finding, history, registration, volume};
 use offhook_account::layers::Source;
 use offhook_account::provisioner::{self, Provisioner};
 use offhook_account::schema;
@@ -56,6 +56,7 @@ impl Phone {
         if let Some(bytes) = records.get(volume::RECORD) {
             self.volume = volume::restore(bytes);
         }
+        self.recall_found(records.get(finding::RECORD));
         let mut index: Vec<Entry> =
             records.get(INDEX).and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
         index.truncate(MOST_ACCOUNTS);
@@ -77,7 +78,12 @@ impl Phone {
             let entries = take(&source);
             wanted.push((source, String::new(), Some(bytes), entries));
         }
-        wanted.push((BY_API.to_owned(), String::new(), None, take(BY_API)));
+        let by_hand = take(BY_API);
+        if let Some(template) = self.fall_back(by_hand.is_empty()) {
+            let entries = take(&template);
+            wanted.push((template.clone(), template, None, entries));
+        }
+        wanted.push((BY_API.to_owned(), String::new(), None, by_hand));
         for (source, template, file, entries) in wanted {
             self.start_source(now, &records, &source, &template, file, &entries);
         }
@@ -91,6 +97,17 @@ impl Phone {
         self.persist_index();
         self.rebuild_lamps(now);
         for number in self.numbers() {
+            self.provision(now, number, provisioner::Input::Start);
+        }
+        self.begin_finding(now);
+    }
+
+    /// A server that was found is from now on as if it had been given.
+    pub(crate) fn adopt(&mut self, now: Now, template: &str) {
+        self.start_source(now, &BTreeMap::new(), template, template, None, &[]);
+        self.rebuild_lamps(now);
+        self.persist_index();
+        if let Some(number) = self.lines.last().map(|line| line.number) {
             self.provision(now, number, provisioner::Input::Start);
         }
     }
@@ -240,6 +257,15 @@ impl Phone {
         list
     }
 
+    /// The accounts of a source are not wanted any more.
+    pub(crate) fn retire(&mut self, now: Now, source: &str) {
+        let numbers: Vec<u32> =
+            self.lines.iter().filter(|line| line.source == source).map(|line| line.number).collect();
+        for number in numbers {
+            self.take_away(now, number);
+        }
+    }
+
     /// The account is not wanted any more; it goes when its calls are over.
     fn take_away(&mut self, now: Now, number: u32) {
         let Some(line) = self.line_mut(number) else { return };
@@ -308,7 +334,7 @@ impl Phone {
 
     /// All of them or none. What the user changes acts at once, is stored, and stays if provisioned settings are taken
     /// back.
-    fn set_values(&mut self, now: Now, number: u32, values: &[(&str, Option<&str>)]) -> Result<(), Refusal> {
+    pub(crate) fn set_values(&mut self, now: Now, number: u32, values: &[(&str, Option<&str>)]) -> Result<(), Refusal> {
         let line = self.line(number).ok_or(Refusal::NoAccount)?;
         let set = |layers: &mut Layers| -> Result<(), Refusal> {
             for (node, value) in values {

@@ -66,6 +66,11 @@ pub enum Command {
     Voicemail(Option<u32>),
     Provision,
     ClearMissed,
+    /// Somebody at the phone says who he is; an empty server means the one that asked.
+    Login {
+        server: String,
+        login: offhook_account::template::Login,
+    },
     /// an account from a file given on the command line or by the API (Account XML)
     ApplyAccount(Vec<u8>),
     SelfTest(SelfTestOrder),

@@ -294,7 +294,8 @@ impl Phone {
                     let own = FETCHES + self.contacts.last;
                     self.contacts.open.retain(|_, (of, _)| *of != account);
                     self.contacts.open.insert(own, (account, id));
-                    let request = self.dav_request(request, credentials);
+                    let mut request = self.dav_request(request, credentials);
+                    request.trust = self.authorities(account);
                     self.out(Output::Fetch { id: PhoneFetchId(own), request });
                 }
                 directory::Output::Refreshed { changed, result } => {

@@ -76,6 +76,7 @@ impl Phone {
                 self.clear_missed();
                 Ok(())
             }
+            Command::Login { server, login } => self.log_in(now, &server, login),
             Command::ApplyAccount(bytes) => self.apply_document(now, &bytes),
             Command::SaveContact(contact) => self.save_contact(contact),
             Command::RemoveContact(uid) => self.remove_contact(&uid),

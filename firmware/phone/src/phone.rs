@@ -15,6 +15,7 @@ use crate::contacts::Contacts;
 use crate::dialing::Dialing;
 use crate::ear::Ear;
 use crate::factory_reset::FactoryReset;
+use crate::finding::{Finding, PnpEvent, PnpOrder};
 use crate::history::History;
 use crate::line::Line;
 use crate::moment::Links;
@@ -23,7 +24,8 @@ use crate::self_test::{Probe, Probed, SelfTest};
 use crate::settle::Shown;
 use crate::tones::Sounds;
 use crate::{CallId, Command, CommandId, Event, Level, Refusal, View, Volume};
-use offhook_account::provisioner::{FetchError, FetchRequest, FetchResponse};
+use offhook_account::fetch::{FetchError, FetchRequest, FetchResponse, Trust};
+use offhook_account::finding::DhcpOptions;
 use offhook_account::rules::{Uplink, Zone};
 use offhook_account::template::Device;
 use offhook_hal::PanelEvent;
@@ -33,6 +35,7 @@ use offhook_sip::{Endpoint, EndpointConfig, FlowId, Method};
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +63,12 @@ pub struct PhoneConfig {
     pub provision: Vec<String>,
     /// allow passwords in plain-http URLs
     pub insecure_provisioning: bool,
+    /// without `provision`, `accounts` and anything stored: look for a server in the network, and let somebody log in
+    pub find: bool,
+    /// where settings come from (as `provision`) while nobody else is known to provision this phone; it goes on looking
+    pub fallback: Option<String>,
+    /// for provisioning servers, beside what an account says
+    pub trust: Arc<Trust>,
     /// `--account` documents: (file name, bytes)
     pub accounts: Vec<(String, Vec<u8>)>,
     /// values for every account of this place, below everything that is provisioned (`--site`)
@@ -111,6 +120,10 @@ pub enum Input<'a> {
     NetworkUp,
     /// Which link calls go over. Until the first of these it is an Ethernet.
     Uplink(Uplink),
+    /// the answer to `Output::ReadLeases`: what DHCP said, interface by interface
+    Leases(&'a [DhcpOptions]),
+    /// the answers to `Output::Pnp`
+    Pnp(PnpEvent<'a>),
     /// the answer to `Output::Probe`
     Probed(Probed),
     Timeout,
@@ -139,6 +152,10 @@ pub enum Output {
         id: PhoneFetchId,
         request: FetchRequest,
     },
+    /// What the network's DHCP said is wanted: `Input::Leases`.
+    ReadLeases,
+    /// SIP PnP in the local network.
+    Pnp(PnpOrder),
     /// Write under this name, atomically, soon; empty bytes: delete.
     Persist {
         name: String,
@@ -173,6 +190,7 @@ pub struct Phone {
     pub(crate) timeout: Option<Instant>,
     pub(crate) lines: Vec<Line>,
     pub(crate) fetches: Fetches,
+    pub(crate) finding: Finding,
     pub(crate) watches: Vec<Watch>,
     pub(crate) calls: Vec<Call>,
     pub(crate) ear: Ear,
@@ -247,6 +265,7 @@ impl Phone {
             timeout: None,
             lines: Vec::new(),
             fetches: Fetches::default(),
+            finding: Finding::default(),
             watches: Vec::new(),
             calls: Vec::new(),
             ear: Ear::default(),
@@ -314,8 +333,11 @@ impl Phone {
             Input::NetworkUp => {
                 self.network_up(now);
                 self.refresh_contacts(now, false);
+                self.find_at_once(now);
             }
             Input::Uplink(uplink) => self.uplink_changed(now, uplink),
+            Input::Leases(leases) => self.leases_read(now, leases),
+            Input::Pnp(event) => self.pnp_event(now, event),
             Input::Probed(answer) => self.probed(now, answer),
             Input::Timeout => self.due(now),
             Input::Stop => self.stop(now),

@@ -64,6 +64,7 @@ impl Phone {
             soft_keys: self.soft_key_views(),
             notice: self.notice.as_ref().map(|(_, text)| text.clone()),
             provisioning: self.provisioning_views(),
+            finding: self.finding.view(),
             version: self.config.version.clone(),
             hostname: self.config.hostname.clone(),
             do_not_disturb: self.links.quiet,

@@ -6,12 +6,14 @@ use crate::line::{self, Line};
 use crate::phone::{Now, Output, Phone, PhoneFetchId};
 use crate::report::{AccountAttempt, Attempt, Posting};
 use crate::{Event, Level, ProvisioningView, registration};
+use offhook_account::fetch::Trust;
 use offhook_account::layers::Source;
 use offhook_account::provisioner::{self, FetchError, FetchId, FetchRequest, FetchResponse, Provisioner};
 use offhook_account::template::without_secrets;
 use offhook_account::verdict::{Verdict, verdicts};
 use offhook_account::{Account, Rejection, Settings};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A certificate cannot be checked without the date. Boards without a clock battery get theirs from the network within
@@ -132,6 +134,16 @@ impl Phone {
         self.fetches.machines.keys().copied().filter(has_url).collect()
     }
 
+    /// The account's server says that there are new settings (`feat.92`): of its own URL, and of the document that it
+    /// is in.
+    pub(crate) fn check_sync(&mut self, now: Now, number: u32) {
+        self.pardon();
+        let holder = self.holder_of(number).filter(|holder| *holder != number);
+        for number in [Some(number), holder].into_iter().flatten() {
+            self.provision(now, number, provisioner::Input::FetchNow);
+        }
+    }
+
     pub(crate) fn fetch_all(&mut self, now: Now) {
         self.pardon();
         let numbers: Vec<u32> = self.fetches.machines.keys().copied().collect();
@@ -144,6 +156,7 @@ impl Phone {
         if self.report_answered(now, id, &result) {
             return;
         }
+        let Some(result) = self.search_fetched(now, id, result) else { return };
         if let Some((number, id)) = self.fetches.open.remove(&id.0) {
             self.provision(now, number, provisioner::Input::Fetched { id, result });
         }
@@ -168,6 +181,7 @@ impl Phone {
                         // one fetch at a time for each account: an older one was given up
                         self.fetches.open.retain(|_, (of, _)| *of != number);
                         self.fetches.open.insert(own, (number, id));
+                        let request = self.as_account(number, request);
                         self.fetches.asked.push((PhoneFetchId(own), request));
                     }
                     provisioner::Output::Document { accounts } => {
@@ -189,8 +203,39 @@ impl Phone {
         moved
     }
 
+    /// A request that is not an account's.
+    pub(crate) fn send_fetch(&mut self, request: FetchRequest) -> PhoneFetchId {
+        self.fetches.last += 1;
+        let id = PhoneFetchId(self.fetches.last);
+        self.fetches.asked.push((id, request));
+        id
+    }
+
+    /// With what the account, or the command line, says of the provisioning server.
+    pub(crate) fn as_account(&self, number: u32, mut request: FetchRequest) -> FetchRequest {
+        request.insecure = self.config.insecure_provisioning;
+        request.trust = Arc::clone(&self.config.trust);
+        if let Some(web) = self.line(number).and_then(|line| line.settings.as_ref()).map(|settings| &settings.web) {
+            request.credentials.clone_from(&web.credentials);
+            if web.trust != Trust::default() {
+                request.trust = Arc::new(web.trust.joined(&self.config.trust));
+            }
+        }
+        request
+    }
+
+    /// The authorities that the account's web servers are believed by. Pins and the phone's own certificate are the
+    /// provisioning server's business alone.
+    pub(crate) fn authorities(&self, number: u32) -> Arc<Trust> {
+        let mut trust = Trust { authorities: self.config.trust.authorities.clone(), ..Trust::default() };
+        if let Some(settings) = self.line(number).and_then(|line| line.settings.as_ref()) {
+            trust = Trust { authorities: settings.web.trust.authorities.clone(), ..Trust::default() }.joined(&trust);
+        }
+        Arc::new(trust)
+    }
+
     /// Requests go out at once, but those whose certificates have dates wait a little for ours.
-    fn send_fetches(&mut self, now: Now) {
+    pub(crate) fn send_fetches(&mut self, now: Now) {
         if self.fetches.asked.is_empty() {
             return;
         }
@@ -198,7 +243,7 @@ impl Phone {
         let wait = now.wall.is_none() && now.instant < patience;
         let (later, at_once): (Vec<_>, Vec<_>) = std::mem::take(&mut self.fetches.asked)
             .into_iter()
-            .filter(|(id, _)| self.fetches.open.contains_key(&id.0))
+            .filter(|(id, _)| self.fetches.open.contains_key(&id.0) || self.finding.asks(*id))
             .partition(|(_, request)| wait && request.url.starts_with("https:"));
         for (id, request) in at_once {
             self.out(Output::Fetch { id, request });

@@ -46,6 +46,8 @@ pub(crate) struct AccountAttempt {
 pub(crate) struct Posting {
     pub(crate) account: u32,
     url: String,
+    /// where the document came from
+    document: String,
     body: String,
     /// `None`: it has to be sent (again) at `at`
     fetch: Option<u64>,
@@ -177,6 +179,17 @@ fn place(map: &mut Map<String, Value>, line: u32, column: u32) {
     }
 }
 
+/// Scheme, host and port are the same: what the document's server is told in confidence may be told there too.
+fn same_server(a: &str, b: &str) -> bool {
+    let server = |url: &str| {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        Some((scheme.to_ascii_lowercase(), host.to_ascii_lowercase()))
+    };
+    server(a).is_some_and(|a| server(b) == Some(a))
+}
+
 /// RFC 3339, UTC, whole seconds.
 fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -235,10 +248,12 @@ impl Phone {
             Ok(url) => url,
             Err(unknown) => return self.notice(now, Level::Warning, format!("reportUrl: {unknown}")),
         };
+        let document = self.fetches.attempts.get(&machine).map(|attempt| attempt.url.clone()).unwrap_or_default();
         self.fetches.postings.retain(|posting| posting.account != machine);
         self.fetches.postings.push(Posting {
             account: machine,
             url,
+            document,
             body,
             fetch: None,
             at: Some(now.instant),
@@ -255,11 +270,17 @@ impl Phone {
             posting.at = None;
             posting.fetch = Some(self.fetches.last);
             posting.tries += 1;
-            let mut request = FetchRequest::post(posting.url.clone(), "application/json", posting.body.clone());
-            request.insecure = self.config.insecure_provisioning;
-            requests.push((PhoneFetchId(self.fetches.last), request));
+            let request = FetchRequest::post(posting.url.clone(), "application/json", posting.body.clone());
+            let at_home = same_server(&posting.url, &posting.document);
+            requests.push((PhoneFetchId(self.fetches.last), posting.account, at_home, request));
         }
-        for (id, request) in requests {
+        for (id, account, at_home, mut request) in requests {
+            if at_home {
+                request = self.as_account(account, request);
+            } else {
+                request.trust = self.authorities(account);
+            }
+            request.insecure = self.config.insecure_provisioning;
             self.out(Output::Fetch { id, request });
         }
     }
@@ -296,6 +317,16 @@ impl Phone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_server_is_scheme_host_and_port() {
+        assert!(same_server("https://u@Pbx.example/report", "HTTPS://pbx.example/a/b?c"));
+        for other in ["http://pbx.example/", "https://pbx.example:8443/", "https://pbx.example.org/", "pbx.example", ""]
+        {
+            assert!(!same_server("https://pbx.example/report", other), "{other}");
+        }
+        assert!(!same_server("", ""));
+    }
 
     #[test]
     fn times_are_rfc3339() {

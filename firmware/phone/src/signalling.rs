@@ -9,6 +9,8 @@ use offhook_sip as sip;
 use offhook_sip::event_package::dialog_info::DialogInfo;
 use offhook_sip::{FlowError, FlowState, LocalPort, Response};
 
+/// The server says that there are new settings. `reboot=true` is heard and not obeyed: nothing needs one.
+const CHECK_SYNC: &str = "check-sync";
 /// Flows remembered.
 const MOST_FLOWS: usize = 1024;
 /// Local ports that a phone chooses from.
@@ -122,8 +124,12 @@ impl Phone {
             sip::Event::Subscription { subscription, state } => self.subscription_changed(subscription, &state),
             sip::Event::UnsolicitedNotify { identity, event, body } => {
                 let line = self.lines.iter().find(|line| line.identity == Some(identity));
-                if let (Some(number), true) = (line.map(|line| line.number), event == mwi::EVENT) {
-                    self.messages_notified(number, body.as_ref());
+                match line.map(|line| line.number) {
+                    Some(number) if event.eq_ignore_ascii_case(mwi::EVENT) => {
+                        self.messages_notified(number, body.as_ref());
+                    }
+                    Some(number) if event.eq_ignore_ascii_case(CHECK_SYNC) => self.check_sync(now, number),
+                    _ => {}
                 }
             }
             sip::Event::Subscribed { notifier, .. } => {

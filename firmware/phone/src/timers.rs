@@ -41,6 +41,7 @@ impl Phone {
             self.self_test.as_ref().and_then(SelfTest::deadline),
             self.fetches.clock_deadline(),
             self.links.quiet_look,
+            self.finding.deadline(),
         ];
         let calls = self.calls.iter().flat_map(|call| {
             let by_state = match &call.state {
@@ -89,6 +90,7 @@ impl Phone {
         self.clock_due(now);
         self.trials_due(now);
         self.send_reports(now);
+        self.finding_due(now);
         match self.factory_reset.due(now.instant) {
             Countdown::Same => {}
             Countdown::Second => self.changed(),

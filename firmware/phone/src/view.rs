@@ -1,5 +1,5 @@
 //! The read-only picture of the phone that the screen, the control API and the bench show.
-use crate::SelfTestView;
+use crate::{FindingView, SelfTestView};
 use offhook_hal::{Hook, Lamp, Pattern, Route};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct View {
     /// newest notice, until it is older than 10 s
     pub notice: Option<String>,
     pub provisioning: Vec<ProvisioningView>,
+    /// the phone has no account and looks for one
+    pub finding: Option<FindingView>,
     pub version: String,
     /// name of the machine in the network
     pub hostname: String,
@@ -350,6 +352,9 @@ impl View {
             "self_test": self.self_test.as_ref().map(SelfTestView::to_json), "contacts": self.contacts.len(),
             "directories": directories, "suggestions": suggestions, "suggestion": self.suggestion,
             "history": history, "blf": blf,
+            "finding": self.finding.as_ref().map(|finding| json!({
+                "last": finding.last, "login": finding.login, "busy": finding.busy, "code": finding.code,
+            })),
         })
         .to_string()
     }

@@ -7,9 +7,11 @@
 mod client;
 mod digest;
 mod server;
+mod web;
 
 pub use client::ClientAuth;
 pub use server::{ServerAuth, Verdict};
+pub use web::{WebRequest, WebScheme, web_digest, web_scheme};
 
 use std::fmt;
 

@@ -18,6 +18,8 @@ use crate::{
 use std::time::{Duration, Instant};
 
 /// Least time between two SUBSCRIBEs of one subscription.
+/// Events whose NOTIFY needs no subscription.
+const UNSOLICITED: [&str; 2] = ["message-summary", "check-sync"];
 const GAP: Duration = Duration::from_millis(500);
 /// A refresh is at least this far away, however little time is granted.
 const LEAST_REFRESH: Duration = Duration::from_secs(5);
@@ -337,13 +339,13 @@ impl Endpoint {
         }
     }
 
-    /// A NOTIFY outside subscriptions: message-summary from the registrar counts, all else is refused.
+    /// A NOTIFY outside subscriptions: message-summary and check-sync from the registrar count, all else is refused.
     pub(crate) fn unsolicited_notify(&mut self, now: Instant, server: u64) {
         let Some(transaction) = self.servers.get(&server) else { return };
         let event = transaction.request.headers.event().map(|e| e.value).unwrap_or_default();
         let trusted = transaction.identity.filter(|i| self.is_known_source(*i, transaction.source));
         match trusted {
-            Some(identity) if event.eq_ignore_ascii_case("message-summary") => {
+            Some(identity) if UNSOLICITED.iter().any(|known| event.eq_ignore_ascii_case(known)) => {
                 let body = transaction.request.body();
                 self.reply(now, server, 200);
                 self.outputs.push_back(Output::Event(Event::UnsolicitedNotify { identity, event, body }));

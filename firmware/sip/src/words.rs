@@ -301,7 +301,7 @@ pub enum Event {
         subscription: SubscriptionId,
         state: SubscriptionState,
     },
-    /// NOTIFY without subscription for message-summary from a trusted source; anything else got 481.
+    /// NOTIFY without subscription for message-summary or check-sync from a trusted source; anything else got 481.
     UnsolicitedNotify {
         identity: IdentityId,
         event: String,

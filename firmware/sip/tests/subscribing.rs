@@ -384,7 +384,7 @@ fn hostile_notifier_never_makes_it_flood() {
 // NOTIFY without subscription
 
 #[test]
-fn unsolicited_message_summary_counts_only_from_the_registrar() {
+fn unsolicited_message_summary_and_check_sync_count_only_from_the_registrar() {
     let mut world = World::new();
     world.add("10.0.0.1", config());
     world.add("10.0.0.9", server_config());
@@ -399,7 +399,9 @@ fn unsolicited_message_summary_counts_only_from_the_registrar() {
     for (source, status, event) in [
         ("10.0.0.9:7777", 200, "message-summary"),
         ("10.0.0.10:5060", 481, "message-summary"),
-        ("10.0.0.9:7777", 481, "check-sync"),
+        ("10.0.0.9:7777", 200, "check-sync"),
+        ("10.0.0.10:5060", 481, "check-sync"),
+        ("10.0.0.9:7777", 481, "presence"),
     ] {
         let text = format!(
             "NOTIFY sip:100@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP {source};branch=z9hG4bK{status}{event}{source}\n\
@@ -412,7 +414,7 @@ fn unsolicited_message_summary_counts_only_from_the_registrar() {
     }
     let events = world.take(0);
     let counted = events.iter().filter(|e| matches!(e, Event::UnsolicitedNotify { .. })).count();
-    assert_eq!(counted, 1, "{events:?}");
+    assert_eq!(counted, 2, "{events:?}");
 }
 
 // Digest

@@ -1,6 +1,6 @@
 //! Keys of the terminal.
 
-use crate::{Page, Screen, contacts, self_test};
+use crate::{Page, Screen, contacts, login, self_test};
 use offhook_hal::{Hook, Key};
 use offhook_phone::{Command, SelfTestOrder, View, hal as offhook_hal};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -28,7 +28,18 @@ pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: b
     {
         return reaction;
     }
+    let logging_in = screen.page == Page::Home && !self_test::runs(view);
+    if logging_in && screen.form.is_open(view) {
+        return screen.form.typed(event.code, view);
+    }
     match event.code {
+        KeyCode::Enter if logging_in && screen.form.shown(view).is_some() => screen.form.open(),
+        KeyCode::Enter if screen.page == Page::Settings && view.finding.is_some() => {
+            turn(screen, Page::Home);
+            screen.form = login::Form::summoned();
+            Reaction::Redraw
+        }
+        KeyCode::Esc if logging_in && screen.form.shown(view).is_some() => turn(screen, Page::Home),
         KeyCode::Enter if self_test::runs(view) => Reaction::Command(Command::SelfTest(SelfTestOrder::Next)),
         KeyCode::Enter if screen.page == Page::SelfTest => begin_test(screen),
         KeyCode::Esc if view.self_test.is_some() => Reaction::Command(Command::SelfTest(SelfTestOrder::Stop)),
@@ -64,6 +75,10 @@ pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: b
 
 /// The telephone's own arrow keys. A call has them for itself.
 pub(crate) fn react_panel(screen: &mut Screen, key: Key, view: &View) -> Reaction {
+    let logging_in = screen.page == Page::Home && !self_test::runs(view);
+    if logging_in && screen.form.is_open(view) {
+        return screen.form.pressed(key, view);
+    }
     if !view.calls.is_empty() || view.dialling.is_some() {
         return Reaction::Nothing;
     }

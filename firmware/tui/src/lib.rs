@@ -9,6 +9,7 @@ mod bars;
 mod contacts;
 mod home;
 mod keys;
+mod login;
 mod pages;
 mod self_test;
 
@@ -65,6 +66,7 @@ pub struct Screen {
     cursor: usize,
     /// What is searched for on the contacts page.
     query: String,
+    form: login::Form,
 }
 
 impl Screen {
@@ -104,6 +106,9 @@ impl Screen {
     fn draw_page(&self, view: &View, now: Instant, area: Rect, frame: &mut Frame<'_>) {
         if let Some(seconds) = view.factory_reset {
             return self_test::factory_reset(seconds, area, frame);
+        }
+        if let (Page::Home, Some(finding), false) = (self.page, self.form.shown(view), self_test::runs(view)) {
+            return login::draw(&self.form, view, finding, area, frame);
         }
         match self.page {
             // Whoever tests is told what to do, wherever he was before.

@@ -60,6 +60,9 @@ pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<
     for provisioning in &view.provisioning {
         lines.push(Line::raw(fit(&format!("provisioning: {}", provisioning.last), width)));
     }
+    if view.finding.is_some() {
+        lines.push(Line::raw(fit("Enter: log in to a provisioning server", width)));
+    }
     for directory in &view.directories {
         lines.push(Line::raw(fit(&format!("contacts of {}: {}", directory.title, directory.last), width)));
     }

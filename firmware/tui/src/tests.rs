@@ -18,7 +18,7 @@ fn soft_keys(labels: &[&str]) -> Vec<SoftKey> {
     labels.iter().map(|label| SoftKey { label: (*label).into(), enabled: true }).collect()
 }
 
-fn idle() -> View {
+pub(crate) fn idle() -> View {
     View {
         accounts: vec![AccountView {
             number: 1,
@@ -141,7 +141,8 @@ fn no_size_is_too_small_to_draw() {
     let view = View { calls: vec![call(CallState::Talking, Instant::now())], ..idle() };
     for (width, height) in [(1, 1), (3, 2), (10, 4), (200, 3), (64, 1)] {
         for page in [Page::Home, Page::Calls, Page::Contacts, Page::Settings, Page::Help] {
-            drawn(&Screen { page, cursor: 5, query: String::new() }, &view, Instant::now(), width, height);
+            let screen = Screen { form: login::Form::default(), page, cursor: 5, query: String::new() };
+            drawn(&screen, &view, Instant::now(), width, height);
         }
     }
 }
@@ -235,7 +236,7 @@ fn letters_search_the_contacts_and_enter_calls_what_the_cursor_shows() {
 #[test]
 fn a_search_without_result_dials_nobody_and_escape_clears_it_before_leaving() {
     let view = with_contacts();
-    let mut screen = Screen { page: Page::Contacts, cursor: 0, query: "nobody".into() };
+    let mut screen = Screen { page: Page::Contacts, query: "nobody".into(), ..Screen::default() };
     assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("nobody of that name"));
     assert_eq!(press(&mut screen, KeyCode::Enter, &view), Reaction::Nothing);
     press(&mut screen, KeyCode::Esc, &view);
@@ -250,7 +251,7 @@ fn a_search_without_result_dials_nobody_and_escape_clears_it_before_leaving() {
         ok: Some(false),
     };
     let failed = View { directories: vec![directory], ..idle() };
-    let screen = Screen { page: Page::Contacts, cursor: 0, query: String::new() };
+    let screen = Screen { page: Page::Contacts, query: String::new(), ..Screen::default() };
     let text = drawn(&screen, &failed, Instant::now(), 40, 12);
     assert!(text.contains("none yet") && text.contains("Office: refuses user name"), "{text}");
 }

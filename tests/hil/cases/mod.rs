@@ -2,6 +2,7 @@
 
 mod boot;
 mod contacts;
+mod finding;
 mod image;
 mod inside;
 mod office;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Vec<Entry> {
         trouble::cases(),
         contacts::cases(),
         image::cases(),
+        finding::cases(),
         inside::cases(),
         quiet::cases(),
         update::cases(),

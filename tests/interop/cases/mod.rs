@@ -3,11 +3,13 @@
 mod contacts;
 mod control;
 mod daemons;
+mod finding;
 mod life;
 mod load;
 mod registering;
 mod service;
 mod talking;
+mod web;
 
 use crate::case::{Case, Outcome, Tool};
 use crate::{Entry, account};
@@ -22,6 +24,8 @@ pub(crate) fn all() -> Vec<Entry> {
         registering::cases(),
         talking::cases(),
         contacts::cases(),
+        web::cases(),
+        finding::cases(),
         load::cases(),
     ]
     .into_iter()

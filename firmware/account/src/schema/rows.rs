@@ -298,6 +298,12 @@ table! {
 "axml.ref.03" "callbackNumber" DialString, "" NotYet, "Own number, for web callback.";
 // Our own, in the manner of the others
 "offhook.prov.01" "reportUrl" Url, "" Acts, "Where a report on each provisioned document goes, as JSON by POST: what became of every node. Placeholders as in extProvUrl.";
+"offhook.web.01" "extProvUsername" Text, "" Acts, "User name for the provisioning server, when it asks (Digest or Basic).";
+"offhook.web.02" "extProvPassword" Secret, "" Acts, "Its secret. Never printed. Basic only over https.";
+"offhook.web.03" "extProvPins" Text, "" Acts, "SHA-256 of the public keys that the provisioning server may have, in base64 or hexadecimal. Empty: any that its certificate's chain vouches for.";
+"offhook.web.04" "trustedAuthorities" Text, "" Acts, "Certificates (PEM) of authorities that https servers of this account may be signed by, beside the system's.";
+"offhook.web.05" "clientCertificate" Text, "" Acts, "Certificate (PEM, with its chain) that the phone shows to the provisioning server.";
+"offhook.web.06" "clientKey" Secret, "" Acts, "Its key (PEM, without a password). Never printed.";
 "offhook.tones.01" "dialTone" Tone, "periodic(sine(1000ms,-18,425Hz))" Acts, "The handset was lifted.";
 "offhook.tones.02" "stutterDialTone" Tone, "periodic(sine(400ms,-18,425Hz),silence(40ms))" Acts, "The handset was lifted and there are new messages.";
 "offhook.tones.03" "congestionTone" Tone, "periodic(sine(250ms,-18,425Hz),silence(250ms))" Acts, "The call could not be made.";

@@ -11,7 +11,8 @@
     clippy::disallowed_methods
 )]
 
-use offhook_phone::account::provisioner::FetchResponse;
+use offhook_phone::account::fetch::{FetchRequest, FetchResponse};
+use offhook_phone::account::finding::DhcpOptions;
 use offhook_phone::account::template::Device;
 use offhook_phone::hal::{Hook, Key, Lamp, PanelEvent, Pattern, Route};
 use offhook_phone::media::engine::ToneSlot;
@@ -20,10 +21,11 @@ use offhook_phone::media::{Command as MediaCommand, Direction, Event as MediaEve
 use offhook_phone::sip::{self, Body, FlowId, FlowState, Message, Method, Request, Response};
 use offhook_phone::{
     CallRef, CallView, Census, Command, CommandId, Event, Input, MediaId, Now, Output, Phone, PhoneConfig,
-    PhoneFetchId, Probe, Refusal, View,
+    PhoneFetchId, PnpEvent, PnpOrder, Probe, Refusal, View,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub const SERVER: &str = "192.0.2.1:5060";
@@ -46,6 +48,9 @@ pub fn config(more: &str) -> PhoneConfig {
         version: "test".into(),
         provision: Vec::new(),
         insecure_provisioning: false,
+        find: false,
+        fallback: None,
+        trust: Arc::default(),
         accounts: vec![("desk.xml".into(), account(more))],
         site: offhook_phone::account::Document::default(),
         records: Vec::new(),
@@ -81,6 +86,10 @@ pub struct Office {
     pub progress: Option<Tone>,
     pub stored: BTreeMap<String, Vec<u8>>,
     pub fetches: Vec<(PhoneFetchId, String)>,
+    /// every request so far, whole
+    pub requests: Vec<FetchRequest>,
+    /// what DHCP says
+    pub leases: Vec<DhcpOptions>,
     pub done: BTreeMap<u64, Result<(), Refusal>>,
     pub bound: Vec<MediaId>,
     pub stopped: bool,
@@ -146,6 +155,8 @@ impl Office {
             progress: None,
             stored: BTreeMap::new(),
             fetches: Vec::new(),
+            requests: Vec::new(),
+            leases: Vec::new(),
             done: BTreeMap::new(),
             bound: Vec::new(),
             stopped: false,
@@ -216,9 +227,23 @@ impl Office {
                 Output::Probe(probe) => self.probes.push(probe),
                 Output::FactoryReset => self.factory_resets += 1,
                 Output::Fetch { id, request } if request.method == "POST" => {
+                    self.requests.push(request.clone());
                     self.posts.push((id, request.url, String::from_utf8(request.body).unwrap()));
                 }
-                Output::Fetch { id, request } => self.fetches.push((id, request.url)),
+                Output::Fetch { id, request } => {
+                    self.requests.push(request.clone());
+                    self.fetches.push((id, request.url));
+                }
+                // The driver answers both, always.
+                Output::ReadLeases => {
+                    let (now, leases) = (self.clock(), self.leases.clone());
+                    self.phone.handle(now, Input::Leases(&leases));
+                }
+                Output::Pnp(PnpOrder::Open) => {
+                    let now = self.clock();
+                    self.phone.handle(now, Input::Pnp(PnpEvent::Opened(None)));
+                }
+                Output::Pnp(_) => {}
                 Output::Persist { name, bytes } => {
                     self.writes += 1;
                     if bytes.is_empty() {
@@ -384,6 +409,15 @@ impl Office {
 
     pub fn say(&mut self, bytes: &[u8]) {
         self.say_bytes(bytes);
+        self.perform();
+    }
+
+    /// Somebody else says it to the phone's socket.
+    pub fn say_from(&mut self, remote: &str, bytes: &[u8]) {
+        let flow = self.flow().expect("nothing to talk over");
+        let now = self.clock();
+        let remote = remote.parse().unwrap();
+        self.phone.handle(now, Input::Sip(sip::Input::Received { flow, remote, bytes }));
         self.perform();
     }
 
@@ -648,8 +682,13 @@ impl Office {
         StreamId(self.bound.last().expect("ports").0)
     }
 
+    /// Answers the oldest request.
     pub fn fetched(&mut self, status: u16, body: &[u8]) {
         let (id, _) = self.fetches.remove(0);
+        self.answer_fetch(id, status, body);
+    }
+
+    pub fn answer_fetch(&mut self, id: PhoneFetchId, status: u16, body: &[u8]) {
         let response = FetchResponse { status, headers: vec![], body: body.to_vec() };
         self.input(Input::Fetched { id, result: Ok(response) });
     }
