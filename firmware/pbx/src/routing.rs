@@ -64,7 +64,7 @@ enum State {
         redirection: Option<Redirection>,
         /// last provisional status passed on
         early: Option<u16>,
-        asked: Asked,
+        asked: Box<Asked>,
         no_answer_at: Instant,
     },
     Talking {
@@ -161,7 +161,7 @@ impl Calls {
             self.put(call(State::Binding { media, number, offer, peer: source, give_up_at }));
             return;
         }
-        let asked = Asked { offer, source, uri: request.uri.clone() };
+        let asked = Box::new(Asked { offer, source, uri: request.uri.clone() });
         match fork(context, from, &name, &to, &[], &asked) {
             Ok(branches) => {
                 context.log(&format!("{from} calls {to} on {} phone(s)", branches.len()));
@@ -665,7 +665,7 @@ fn fork(
 }
 
 impl State {
-    fn forking(context: &Context<'_>, branches: Vec<SessionId>, early: Option<u16>, asked: Asked) -> Self {
+    fn forking(context: &Context<'_>, branches: Vec<SessionId>, early: Option<u16>, asked: Box<Asked>) -> Self {
         Self::Forking {
             several: branches.len() > 1,
             branches,

@@ -261,8 +261,8 @@ fn the_soft_key_keeps_everybody_away_until_it_is_pressed_again() {
 fn a_switch_that_the_administrator_has_locked_stays_and_the_screen_says_why() {
     let mut office = Office::new("<doNotDisturbNow priority=\"50\">0</doNotDisturbNow>");
     office.soft("DND");
-    assert!(rings(&mut office) && !office.view().do_not_disturb);
     assert!(office.view().notice.is_some_and(|text| text.contains("locked")));
+    assert!(rings(&mut office) && !office.view().do_not_disturb);
 }
 
 #[test]
