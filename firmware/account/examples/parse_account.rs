@@ -47,6 +47,7 @@ static ALLOCATOR: Counting = Counting;
 
 const LEAST: &str = "<username>1001</username><password>s3cret</password><host>pbx.example.net</host>";
 const ROUNDS: u32 = 20;
+const HOSTILE_ROUNDS: u32 = 5;
 
 /// Every node of the table, with a comment, headers, lamp keys and rules until it has 20 kB.
 fn ordinary() -> String {
@@ -147,13 +148,16 @@ fn main() {
     let lamps = best(&many_lamps(), |settings| assert_eq!(settings.blf.len(), 500));
     let (mut slowest, mut largest) = (0.0_f64, 0);
     for (name, bytes) in hostile() {
-        let before = USED.load(Ordering::Relaxed);
-        MOST.store(before, Ordering::Relaxed);
-        let started = Instant::now();
-        let verdict = Document::parse(black_box(&bytes));
-        let time = started.elapsed().as_secs_f64() * 1e3;
-        let memory = MOST.load(Ordering::Relaxed) - before;
-        let reason = verdict.err().map(|rejection| rejection.reason);
+        let (mut time, mut memory, mut verdict) = (f64::INFINITY, 0, None);
+        for _ in 0..HOSTILE_ROUNDS {
+            let before = USED.load(Ordering::Relaxed);
+            MOST.store(before, Ordering::Relaxed);
+            let started = Instant::now();
+            verdict = Document::parse(black_box(&bytes)).err();
+            time = time.min(started.elapsed().as_secs_f64() * 1e3);
+            memory = MOST.load(Ordering::Relaxed) - before;
+        }
+        let reason = verdict.map(|rejection| rejection.reason);
         eprintln!("{name}: {time:.1} ms, {} kB: {reason:?}", memory / 1000);
         assert!(reason.is_some(), "{name} is accepted");
         (slowest, largest) = (slowest.max(time), largest.max(memory));

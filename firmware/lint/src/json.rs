@@ -1,5 +1,6 @@
 //! The verdict for programs. The values of an account have the shape of [`json_schema`](crate::json_schema).
 
+use crate::ask::Answer;
 use crate::effective::{Effective, effective};
 use crate::{Checked, Status};
 use offhook_account::document::Node;
@@ -14,7 +15,11 @@ pub fn report(checked: &[Checked], all: bool) -> Value {
         .map(|checked| {
             let accepted = checked.inspection.accepted();
             let accounts: Vec<Value> = match accepted {
-                true => checked.inspection.accounts.iter().map(|inspected| account(inspected, all)).collect(),
+                true => {
+                    let accounts = checked.inspection.accounts.iter().enumerate();
+                    let answers = |at: usize| checked.answers.get(at).map(Vec::as_slice).unwrap_or_default();
+                    accounts.map(|(at, inspected)| account(inspected, all, answers(at))).collect()
+                }
                 false => Vec::new(),
             };
             json!({
@@ -40,10 +45,12 @@ fn mistake(mistake: &Mistake) -> Value {
     })
 }
 
-fn account(inspected: &Inspected, all: bool) -> Value {
+fn account(inspected: &Inspected, all: bool, answers: &[Answer]) -> Value {
     let rows = effective(&inspected.document, &inspected.settings);
     let given: Vec<&str> = rows.iter().filter(|row| row.given).map(|row| row.row.node).collect();
-    json!({ "title": inspected.settings.title, "given": given, "values": values(inspected, all) })
+    let answers: Vec<&Value> = answers.iter().map(|answer| &answer.json).collect();
+    let values = values(inspected, all);
+    json!({ "title": inspected.settings.title, "given": given, "values": values, "answers": answers })
 }
 
 /// The values of one account; what has no value is left out.

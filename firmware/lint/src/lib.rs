@@ -5,6 +5,7 @@
 //! is given and nothing else.
 
 pub mod args;
+pub mod ask;
 pub mod effective;
 pub mod json;
 pub mod json_schema;
@@ -42,4 +43,6 @@ pub struct Checked {
     pub name: String,
     pub inspection: Inspection,
     pub status: Status,
+    /// Of each account, if the document is accepted.
+    pub answers: Vec<Vec<ask::Answer>>,
 }

@@ -1,7 +1,8 @@
 //! Reads the files, prints the verdict. Everything else is in the library.
 
-use offhook_account::inspect;
-use offhook_lint::{Checked, Status, args, json, json_schema, status, text};
+use offhook_account::inspect::{Inspected, inspect};
+use offhook_account::rules::Zone;
+use offhook_lint::{Checked, Status, args, ask, json, json_schema, status, text};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,6 +26,13 @@ fn main() -> ExitCode {
 }
 
 fn check(args: &args::Args) -> (String, Status) {
+    let situation = match args.questions.situation(std::time::SystemTime::now(), zone()) {
+        Ok(situation) => situation,
+        Err(error) => {
+            eprintln!("offhook-lint: {error}");
+            return (String::new(), Status::Trouble);
+        }
+    };
     let mut worst = Status::Good;
     let mut checked = Vec::new();
     for path in &args.files {
@@ -34,7 +42,12 @@ fn check(args: &args::Args) -> (String, Status) {
                 let inspection = inspect(&bytes);
                 let status = status(&inspection, args.strict);
                 worst = worst.max(status);
-                checked.push(Checked { name, inspection, status });
+                let ask = |account: &Inspected| ask::answers(&account.settings, &args.questions, &situation);
+                let answers = match inspection.accepted() {
+                    true => inspection.accounts.iter().map(ask).collect(),
+                    false => Vec::new(),
+                };
+                checked.push(Checked { name, inspection, status, answers });
             }
             Err(error) => {
                 eprintln!("offhook-lint: {name}: {error}");
@@ -47,6 +60,13 @@ fn check(args: &args::Args) -> (String, Status) {
         false => checked.iter().map(|checked| text::report(checked, args.all, args.quiet)).collect(),
     };
     (output, worst)
+}
+
+/// The machine's own: `TZ`, else `/etc/localtime`, else UTC.
+fn zone() -> Zone {
+    let words = std::env::var("TZ").ok().filter(|words| !words.is_empty());
+    let file = || Zone::of_tzif(&std::fs::read("/etc/localtime").ok()?);
+    words.and_then(|words| Zone::of_words(&words)).or_else(file).unwrap_or_default()
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {

@@ -1,5 +1,6 @@
 //! The verdict for people: one line a mistake, in the form that editors jump to, with the remedy below it.
 
+use crate::ask::Answer;
 use crate::effective::{Effective, effective};
 use crate::{Checked, Status};
 use offhook_account::inspect::{Inspected, Inspection, Mistake, Severity};
@@ -9,7 +10,7 @@ use std::fmt::Write;
 /// Most characters of a value.
 const WIDTH: usize = 100;
 
-/// `all`: defaults too. `quiet`: mistakes only.
+/// `all`: defaults too. `quiet`: mistakes and answers only.
 pub fn report(checked: &Checked, all: bool, quiet: bool) -> String {
     let mut out = String::new();
     let name = printable(&checked.name);
@@ -27,6 +28,14 @@ pub fn report(checked: &Checked, all: bool, quiet: bool) -> String {
         }
     }
     if quiet {
+        for (account, answers) in checked.inspection.accounts.iter().zip(&checked.answers) {
+            // whose answers, where that is a question
+            let title = match checked.answers.len() {
+                0 | 1 => String::new(),
+                _ => format!("{}: ", printable(&account.settings.title)),
+            };
+            answered(&mut out, answers, &title);
+        }
         return out;
     }
     let count = |severity| checked.inspection.mistakes.iter().filter(|mistake| mistake.severity == severity).count();
@@ -39,8 +48,11 @@ pub fn report(checked: &Checked, all: bool, quiet: bool) -> String {
         .join(", ");
     let _ = writeln!(out, "{name}: {verdict}; {tally}");
     if checked.inspection.accepted() {
-        for account in &checked.inspection.accounts {
+        for (at, account) in checked.inspection.accounts.iter().enumerate() {
             out.push_str(&in_effect(account, all, &checked.inspection));
+            if let Some(answers) = checked.answers.get(at) {
+                answered(&mut out, answers, "  ");
+            }
         }
     }
     out
@@ -73,6 +85,12 @@ fn in_effect(account: &Inspected, all: bool, inspection: &Inspection) -> String 
     let options = ["opusOptions", "opusOptions3G"];
     list(&mut out, "unknown, kept", unknown.filter(|name| schema::row(name).is_none() && !options.contains(name)));
     out
+}
+
+fn answered(out: &mut String, answers: &[Answer], margin: &str) {
+    for answer in answers {
+        let _ = writeln!(out, "{margin}{}", printable(&answer.text));
+    }
 }
 
 fn list<'a>(out: &mut String, title: &str, names: impl Iterator<Item = &'a str>) {

@@ -26,7 +26,8 @@ fn of(nodes: &str) -> Inspection {
 
 fn printed(inspection: Inspection) -> String {
     let status = status(&inspection, false);
-    text::report(&Checked { name: "a.xml".into(), inspection, status }, true, false)
+    let answers = Vec::new();
+    text::report(&Checked { name: "a.xml".into(), inspection, status, answers }, true, false)
 }
 
 #[test]
@@ -130,7 +131,8 @@ fn what_will_be_in_effect_is_shown_and_secrets_are_not() {
     assert!(out.contains("kept, without a meaning on a desk phone: allowVideo"), "{out}");
     assert!(out.contains("unknown, kept: apiPass"), "{out}");
     let status = status(&inspection, false);
-    let values = json::report(&[Checked { name: "x".into(), inspection, status }], true).to_string();
+    let values =
+        json::report(&[Checked { name: "x".into(), inspection, status, answers: Vec::new() }], true).to_string();
     for text in [out, values] {
         assert!(!text.contains("geheim") && !text.contains("s3cret"), "{text}");
     }

@@ -42,6 +42,9 @@ fn entry(record: &CallRecord) -> String {
 pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
     let mut lines = vec![heading("Settings")];
+    if let Some(text) = &view.unsaved {
+        lines.extend(wrapped(&format!("Not saved: {text}"), width).into_iter().map(Line::raw));
+    }
     for account in &view.accounts {
         let local = account.local.map_or_else(String::new, |local| format!(" from {local}"));
         lines.push(Line::raw(fit(&format!("{} {}", account.number, account.title), width)));
@@ -76,7 +79,7 @@ pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<
 }
 
 /// Every key of the terminal.
-const HELP: [&str; 17] = [
+const HELP: [&str; 19] = [
     "Space    lift, put down",
     "0-9 * #  keypad; # sends the number",
     "F1-F4    soft keys (bottom row)",
@@ -92,6 +95,8 @@ const HELP: [&str; 17] = [
     "Tab      next page",
     "Up Down  move; Enter dials in Calls",
     "letters  search in Contacts",
+    "Ctrl-N   new contact; Ctrl-E changes,",
+    "         -A adds a number, -D deletes",
     "* 0 #    held for 10 s: factory reset",
     "Ctrl-C   end the phone",
 ];
@@ -103,6 +108,21 @@ pub(crate) fn help(first: usize, area: Rect, frame: &mut Frame<'_>) {
 
 pub(crate) fn heading(text: impl Into<String>) -> Line<'static> {
     Line::styled(text.into(), Style::new().add_modifier(Modifier::BOLD))
+}
+
+/// Lines of whole words, as far as they fit.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(&fit(word, width));
+            }
+            _ => lines.push(fit(word, width)),
+        }
+    }
+    lines
 }
 
 fn scrolled(lines: Vec<Line<'static>>, first: usize, area: Rect, frame: &mut Frame<'_>) {
