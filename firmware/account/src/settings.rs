@@ -10,7 +10,7 @@ use crate::document::{Finding, FindingKind, Node};
 use crate::{
     Document, Secret, rules,
     schema::{self, Effect, Kind, Row},
-    template,
+    services, template,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -196,6 +196,10 @@ pub struct Settings {
     pub rtcp_mux: bool,
     pub headers: Vec<CustomHeader>,
     pub incoming: IncomingMode,
+    /// `axml.inc.05`: registered although nothing rings here
+    pub force_registration: bool,
+    /// `axml.inc.07`: a call that is made without a registration brings one for its time
+    pub register_for_calls: bool,
     pub remote_contact: Vec<IdentitySource>,
     pub call_waiting: bool,
     /// `axml.fwd.01`, `.02`: every call
@@ -230,6 +234,8 @@ pub struct Settings {
     pub card_dav: Option<CardDav>,
     /// Where the report on each provisioned document goes.
     pub report_url: Option<String>,
+    /// Web callback, call-through, balance, dial actions, quick dials.
+    pub services: services::Services,
 }
 
 impl Settings {
@@ -238,6 +244,7 @@ impl Settings {
         let mut reading = Reading::of(document);
         let transport = reading.transport("transport");
         let main = reading.codecs(&MAIN);
+        let services = reading.services(document);
         let settings = Self {
             title: reading.title(),
             username: reading.text("username"),
@@ -284,6 +291,8 @@ impl Settings {
             rtcp_mux: reading.flag("enableRtcpMux"),
             headers: reading.headers(document),
             incoming: reading.incoming(),
+            force_registration: reading.flag("forceRegistration"),
+            register_for_calls: reading.flag("requiresRegistrationForOutgoingCalls"),
             remote_contact: reading.words("remoteContact", |word| match word {
                 "pai" => Some(IdentitySource::Pai),
                 "from" => Some(IdentitySource::From),
@@ -328,6 +337,7 @@ impl Settings {
                 seconds => Some(Duration::from_secs(seconds.into())),
             },
             card_dav: reading.card_dav(),
+            services,
         };
         (settings, reading.findings)
     }
@@ -660,6 +670,16 @@ impl Reading {
                 Some((host, secured))
             }
         }
+    }
+
+    fn services(&mut self, document: &Document) -> services::Services {
+        let mut findings = std::mem::take(&mut self.findings);
+        let (services, remarks) = services::read(|node| self.text(node), document, &mut findings);
+        self.findings = findings;
+        for (node, kind, message) in remarks {
+            self.report(node, kind, message);
+        }
+        services
     }
 
     fn card_dav(&self) -> Option<CardDav> {

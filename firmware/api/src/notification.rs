@@ -105,6 +105,7 @@ impl Told {
             Event::Call { call } => self.call(call, view),
             Event::CallEnded { call, record } => self.ended(call, record, view),
             Event::Messages { account, new, old, .. } => vec![messages(*account, *new, *old)],
+            Event::Balance { text, .. } => vec![news(Level::Event, &["CREDIT", text])],
             Event::Digit { call, digit } => {
                 let line = view.calls.iter().find(|known| known.id == *call).map_or(0, |call| call.line);
                 vec![news(Level::Event, &["DTMF", &line.to_string(), &digit.to_string()])]

@@ -35,6 +35,7 @@ mod provisioning;
 mod registration;
 mod report;
 pub mod self_test;
+mod services;
 mod settle;
 mod signalling;
 mod soft_keys;

@@ -81,7 +81,7 @@ impl Line {
 
     /// Whether it would with these settings.
     pub(crate) fn registers_with(&self, settings: &Settings) -> bool {
-        !self.switched_off && settings.incoming != IncomingMode::Off
+        !self.switched_off && (settings.incoming != IncomingMode::Off || settings.force_registration)
     }
 
     /// The layers are others now.
@@ -178,7 +178,7 @@ macro_rules! identity_settings {
 // everything that `identity` reads
 identity_settings! {
     username password auth_username display_name host transport caller_id expires only_known_sources proxy outbound_proxy
-    contact_ip forced_contact keep_alive listening_port headers incoming
+    contact_ip forced_contact keep_alive listening_port headers incoming force_registration
 }
 
 fn transport(wanted: Wanted) -> Transport {

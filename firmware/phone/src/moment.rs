@@ -35,16 +35,13 @@ impl Phone {
     /// What the phone's books know of a number. Lamp keys are its speed dials.
     pub(crate) fn facts_of(&self, number: &str) -> ContactFacts {
         let watches = self.watches.iter().filter(|watch| rules::same_number(&watch.extension, number));
-        ContactFacts(
-            watches
-                .map(|watch| ContactFact {
-                    source: ContactSource::QuickDial,
-                    identifier: watch.entry.uri.clone(),
-                    name: watch.entry.label.clone().unwrap_or_default(),
-                    labels: Vec::new(),
-                })
-                .collect(),
-        )
+        let keys = watches.map(|watch| ContactFact {
+            source: ContactSource::QuickDial,
+            identifier: watch.entry.uri.clone(),
+            name: watch.entry.label.clone().unwrap_or_default(),
+            labels: Vec::new(),
+        });
+        ContactFacts(keys.chain(self.contacts.facts(number).0).collect())
     }
 
     /// A call that nothing may keep away: after an emergency call, or marked so by the account's server (RFC 3261 section

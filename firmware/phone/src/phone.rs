@@ -20,6 +20,7 @@ use crate::line::Line;
 use crate::moment::Links;
 use crate::provisioning::Fetches;
 use crate::self_test::{Probe, Probed, SelfTest};
+use crate::services::Services;
 use crate::settle::Shown;
 use crate::tones::Sounds;
 use crate::{CallId, Command, CommandId, Event, Level, Refusal, View, Volume};
@@ -179,6 +180,7 @@ pub struct Phone {
     pub(crate) dialing: Dialing,
     pub(crate) history: History,
     pub(crate) contacts: Contacts,
+    pub(crate) services: Services,
     pub(crate) volume: Volume,
     pub(crate) factory_reset: FactoryReset,
     pub(crate) self_test: Option<SelfTest>,
@@ -253,6 +255,7 @@ impl Phone {
             dialing: Dialing::default(),
             history: History::default(),
             contacts,
+            services: Services::default(),
             volume: crate::volume::DEFAULT,
             factory_reset: FactoryReset::default(),
             self_test: None,
@@ -294,6 +297,7 @@ impl Phone {
             }
             Input::MediaBound { id, result } => self.media_bound(now, id, result),
             Input::Media(event) => self.media_event(now, event),
+            Input::Fetched { id, result } if Services::asked(id) => self.service_answered(now, id, &result),
             Input::Fetched { id, result } if Contacts::asked(id) => self.directory_fetched(now, id, result),
             Input::Fetched { id, result } => self.fetched(now, id, result),
             Input::Command { id, command } => {
@@ -326,6 +330,7 @@ impl Phone {
             self.pump(now);
         }
         self.settle_contacts(now);
+        self.settle_services(now);
         self.go_on_testing(now);
         self.settle(now);
         self.finish_stop(now);

@@ -28,6 +28,7 @@ impl Phone {
                         line.source.clone()
                     },
                     values: line.values.clone(),
+                    balance: self.services.balance(line.number).map(str::to_owned),
                 })
             })
             .collect();
@@ -74,6 +75,8 @@ impl Phone {
             directories: self.contacts.views(),
             suggestions: self.contacts.suggestions(dialled),
             suggestion: self.dialing.choice(),
+            service: self.services.progress(),
+            quick_dials: self.quick_dials(),
         }
     }
 }

@@ -20,6 +20,9 @@ enum Action {
     Redial,
     Voicemail,
     ClearMissed,
+    /// a way to call, by its place
+    Choose(u8),
+    MoreWays,
 }
 
 impl Action {
@@ -39,6 +42,8 @@ impl Action {
             Self::Redial => "Redial",
             Self::Voicemail => "Voicemail",
             Self::ClearMissed => "Clear",
+            Self::Choose(_) => "",
+            Self::MoreWays => "More",
         }
     }
 }
@@ -48,7 +53,10 @@ impl Phone {
         self.soft_actions()
             .into_iter()
             .map(|action| SoftKey {
-                label: action.label(self.ear.muted).to_owned(),
+                label: match action {
+                    Action::Choose(place) => self.way_label(place),
+                    action => action.label(self.ear.muted).to_owned(),
+                },
                 enabled: match action {
                     Action::Redial => self.history.last_dialled().is_some(),
                     Action::Voicemail => self.voicemail_number(None).is_some(),
@@ -95,6 +103,7 @@ impl Phone {
             }
             Action::Cancel => {
                 self.dialing.clear();
+                self.cancel_services();
                 self.ear.refused = false;
                 if self.ear.hook == Hook::On {
                     self.close_ear(now);
@@ -105,6 +114,13 @@ impl Phone {
             Action::Voicemail => self.call_voicemail(now, None),
             Action::ClearMissed => {
                 self.clear_missed();
+                Ok(())
+            }
+            Action::Choose(place) => self.choose_way(now, usize::from(place)),
+            Action::MoreWays => {
+                if let Some(choice) = &mut self.services.choice {
+                    choice.turn();
+                }
                 Ok(())
             }
         }
@@ -133,6 +149,14 @@ impl Phone {
         }
         if !self.dialing.is_empty() {
             return vec![Dial, Delete, Cancel];
+        }
+        if let Some(choice) = &self.services.choice {
+            let ways = (0..choice.shown().len()).filter_map(|place| u8::try_from(place).ok());
+            let last = if choice.has_more() { Action::MoreWays } else { Cancel };
+            return ways.map(Action::Choose).chain([last]).collect();
+        }
+        if self.services.is_waiting() {
+            return vec![Cancel];
         }
         let held = self.calls.iter().any(Call::is_held);
         match (self.ear.is_open(), held) {

@@ -54,7 +54,7 @@ impl Phone {
             [by_state, call.hold.retry_at, call.queue.next_at, self.network_deadline(call)]
         });
         let fetches = self.fetches.timeouts.values().map(|at| Some(*at));
-        let contacts = self.contacts.deadlines().map(Some);
+        let contacts = self.contacts.deadlines().chain(self.services.deadlines()).map(Some);
         let transactions = self.trial_deadlines().chain(self.report_deadlines()).map(Some);
         let all = own.into_iter().chain(calls).chain(fetches).chain(contacts).chain(transactions);
         all.flatten().collect::<Vec<_>>().into_iter()

@@ -1,7 +1,7 @@
 //! Which tone when. The answer depends on nothing but the state, so a tone cannot be left on.
 //!
 //! The ear is open: howler after a minute of nothing; the tone of the call in it; silence while a number is being
-//! dialled; congestion when nothing can be called, stutter when messages wait, dial tone otherwise.
+//! dialled or a web callback is waited for; congestion when nothing can be called, stutter when messages wait, dial tone otherwise.
 
 use crate::Level;
 use crate::call::State;
@@ -65,6 +65,12 @@ impl Phone {
             };
         }
         if !self.dialing.is_empty() {
+            return None;
+        }
+        if self.services.is_asking() {
+            return Some("trying");
+        }
+        if self.services.is_waiting() || self.services.choice.is_some() {
             return None;
         }
         if self.ear.refused || !self.lines.iter().any(|line| line.usable) {

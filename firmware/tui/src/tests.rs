@@ -31,6 +31,7 @@ fn idle() -> View {
             local: None,
             source: "provisioned".into(),
             values: [("expires", "600", "set by the PBX", false), ("ptime", "40", "set by you", false)]
+            balance: None,
                 .into_iter()
                 .chain([("callWaiting", "0", "set by the PBX", true)])
                 .map(|(node, value, origin, locked)| ValueView {
