@@ -9,6 +9,7 @@ mod contacts;
 mod lamps;
 mod provisioning;
 mod rules;
+mod services;
 mod weather;
 
 use offhook_tests::World;

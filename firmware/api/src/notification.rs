@@ -418,6 +418,13 @@ mod tests {
         assert_eq!(failed, ["EVENT,ERROR,provisioning from https://pbx.example/p/1.xml failed: 404"]);
     }
 
+    /// Covers: ctl.ntf.058
+    #[test]
+    fn the_balance_is_told_as_credit() {
+        let balance = Event::Balance { account: 1, text: "$60,20\n".into() };
+        assert_eq!(texts(&Told::default().of(&balance, &registered())), ["CREDIT,$60%2C20 "]);
+    }
+
     #[test]
     fn the_panel_is_told_as_it_moves() {
         use offhook_phone::hal::{Lamp, Pattern, Route};

@@ -82,6 +82,15 @@ fn a_phone_that_does_not_ring_says_so() {
     assert!(text.contains("do not disturb") && text.contains("all calls are forwarded to 0815"), "{text}");
 }
 
+/// Covers: feat.44, feat.24
+#[test]
+fn the_balance_stands_with_its_account_and_a_service_that_is_waited_for_below() {
+    let mut view = View { service: Some("Waiting for the call to 0301234".into()), ..idle() };
+    view.accounts[0].balance = Some("$60.20".into());
+    let text = drawn(&Screen::new(), &view, Instant::now(), 40, 12);
+    assert!(text.contains("\n   $60.20\n Waiting for the call to 0301234\n"), "{text}");
+}
+
 /// Covers: feat.36
 #[test]
 fn idle_screen_fits_40_by_12_and_shows_account_message_missed_lamp_and_soft_keys() {
