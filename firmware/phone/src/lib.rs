@@ -26,6 +26,7 @@ mod line;
 mod media_session;
 mod moment;
 mod mwi;
+mod on_demand;
 mod orders;
 mod outgoing;
 mod panel;

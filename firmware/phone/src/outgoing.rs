@@ -58,7 +58,10 @@ impl Phone {
         if self.is_stopping() {
             return Err(Refusal::WrongState("the phone is shutting down"));
         }
-        let line = self.line_for_call(account)?;
+        let line = match self.line_for_call(account) {
+            Err(Refusal::NotRegistered) => return self.register_to_dial(now, account, number),
+            line => line?,
+        };
         let Some(settings) = line.settings.clone().filter(|_| line.identity.is_some()) else {
             return Err(Refusal::NotRegistered);
         };
@@ -100,7 +103,7 @@ impl Phone {
 
     /// Makes the call. `typed`: what is to be dialled when it is dialled again.
     pub(crate) fn place(&mut self, now: Now, account: u32, typed: &str, placement: Placement) -> Result<(), Refusal> {
-        let line = self.line(account).filter(|line| line.usable).ok_or(Refusal::NotRegistered)?;
+        let line = self.line(account).filter(|line| line.is_callable()).ok_or(Refusal::NotRegistered)?;
         let (Some(settings), Some(identity)) = (line.settings.clone(), line.identity) else {
             return Err(Refusal::NotRegistered);
         };

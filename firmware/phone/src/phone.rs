@@ -18,6 +18,7 @@ use crate::factory_reset::FactoryReset;
 use crate::history::History;
 use crate::line::Line;
 use crate::moment::Links;
+use crate::on_demand::Patient;
 use crate::provisioning::Fetches;
 use crate::self_test::{Probe, Probed, SelfTest};
 use crate::services::Services;
@@ -181,6 +182,7 @@ pub struct Phone {
     pub(crate) history: History,
     pub(crate) contacts: Contacts,
     pub(crate) services: Services,
+    pub(crate) patient: Option<Patient>,
     pub(crate) volume: Volume,
     pub(crate) factory_reset: FactoryReset,
     pub(crate) self_test: Option<SelfTest>,
@@ -256,6 +258,7 @@ impl Phone {
             history: History::default(),
             contacts,
             services: Services::default(),
+            patient: None,
             volume: crate::volume::DEFAULT,
             factory_reset: FactoryReset::default(),
             self_test: None,
@@ -326,7 +329,7 @@ impl Phone {
         }
         self.fire(now);
         self.pump(now);
-        while self.apply_deferred(now) || self.leave(now) {
+        while self.apply_deferred(now) || self.leave(now) || self.release_on_demand(now) {
             self.pump(now);
         }
         self.settle_contacts(now);

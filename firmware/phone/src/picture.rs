@@ -75,7 +75,10 @@ impl Phone {
             directories: self.contacts.views(),
             suggestions: self.contacts.suggestions(dialled),
             suggestion: self.dialing.choice(),
-            service: self.services.progress(),
+            service: self.services.progress().or_else(|| {
+                let patient = self.patient.as_ref()?;
+                Some(format!("Registering to call {}", patient.number()))
+            }),
             quick_dials: self.quick_dials(),
         }
     }

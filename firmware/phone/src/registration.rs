@@ -30,13 +30,13 @@ impl Phone {
         match account {
             Some(number) => {
                 let line = self.line(number).filter(|line| line.settings.is_some()).ok_or(Refusal::NoAccount)?;
-                if line.usable { Ok(line) } else { Err(Refusal::NotRegistered) }
+                if line.is_callable() { Ok(line) } else { Err(Refusal::NotRegistered) }
             }
             None => {
                 if !self.lines.iter().any(|line| line.settings.is_some()) {
                     return Err(Refusal::NoAccount);
                 }
-                self.lines.iter().find(|line| line.usable).ok_or(Refusal::NotRegistered)
+                self.lines.iter().find(|line| line.is_callable()).ok_or(Refusal::NotRegistered)
             }
         }
     }
@@ -56,7 +56,7 @@ impl Phone {
 
     /// Why there is no dial tone, if there is none.
     pub(crate) fn no_line_reason(&self) -> Option<String> {
-        if self.lines.iter().any(|line| line.usable) {
+        if self.lines.iter().any(|line| line.usable || line.dials_on_demand()) {
             return None;
         }
         let account = self.lines.iter().find(|line| line.settings.is_some());
@@ -152,12 +152,13 @@ impl Phone {
                 let title = self.line(number).and_then(|line| line.settings.as_ref()).map(|s| s.title.clone());
                 self.notice(now, Level::Warning, format!("{}: {reason}", title.unwrap_or_default()));
             }
-            self.notify(Event::Registration { account: number, state });
+            self.notify(Event::Registration { account: number, state: state.clone() });
         }
         if usable && !was_usable {
             self.subscribe_lamps(now, number);
             self.subscribe_messages(now, number);
         }
+        self.registered_to_dial(now, number, &state);
         if !usable && was_usable {
             // nobody will tell us, and nothing old may be shown as true
             for watch in self.watches.iter_mut().filter(|watch| watch.account == number) {

@@ -104,6 +104,7 @@ impl Phone {
             Action::Cancel => {
                 self.dialing.clear();
                 self.cancel_services();
+                self.patient = None;
                 self.ear.refused = false;
                 if self.ear.hook == Hook::On {
                     self.close_ear(now);
@@ -155,7 +156,7 @@ impl Phone {
             let last = if choice.has_more() { Action::MoreWays } else { Cancel };
             return ways.map(Action::Choose).chain([last]).collect();
         }
-        if self.services.is_waiting() {
+        if self.services.is_waiting() || self.patient.is_some() {
             return vec![Cancel];
         }
         let held = self.calls.iter().any(Call::is_held);

@@ -41,6 +41,7 @@ impl Phone {
             self.self_test.as_ref().and_then(SelfTest::deadline),
             self.fetches.clock_deadline(),
             self.links.quiet_look,
+            self.patient.as_ref().map(|patient| patient.until),
         ];
         let calls = self.calls.iter().flat_map(|call| {
             let by_state = match &call.state {
@@ -86,6 +87,7 @@ impl Phone {
             self.changed();
             self.tick = None;
         }
+        self.patience_due(now);
         self.clock_due(now);
         self.trials_due(now);
         self.send_reports(now);

@@ -67,13 +67,13 @@ impl Phone {
         if !self.dialing.is_empty() {
             return None;
         }
-        if self.services.is_asking() {
+        if self.services.is_asking() || self.patient.is_some() {
             return Some("trying");
         }
         if self.services.is_waiting() || self.services.choice.is_some() {
             return None;
         }
-        if self.ear.refused || !self.lines.iter().any(|line| line.usable) {
+        if self.ear.refused || !self.lines.iter().any(|line| line.usable || line.dials_on_demand()) {
             return Some("congestion");
         }
         Some(if self.messages().waiting { "stutter" } else { "dial" })

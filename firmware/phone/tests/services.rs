@@ -461,3 +461,53 @@ fn an_account_without_incoming_calls_may_be_registered_all_the_same() {
     office.ring("102", "", Some(&sdp("sendrecv", 8)));
     assert_eq!(office.response(480).status, 480);
 }
+
+/// Covers: axml.inc.07
+#[test]
+fn an_account_that_does_not_ring_registers_for_the_time_of_its_call() {
+    let mut office = Office::new("<icm>off</icm>");
+    assert!(!office.has_request(&Method::Register));
+    office.lift();
+    assert_eq!(office.tone, Some("dial"));
+    office.keys("102#");
+    let register = office.request(Method::Register);
+    assert_ne!(register.headers.first("Expires"), Some("0"));
+    assert!(target(&mut office).starts_with("sip:102@"));
+    office.seconds(1);
+    let unregister = office.request(Method::Register);
+    let contact = unregister.headers.first("Contact").unwrap_or_default().to_owned();
+    assert!(unregister.headers.first("Expires") == Some("0") || contact.contains("expires=0"), "{contact}");
+    // somebody who hangs up before is not called
+    office.put_down();
+    office.register_status = 0;
+    office.lift();
+    office.keys("102#");
+    assert_eq!((office.tone, service(&office).as_deref()), (Some("trying"), Some("Registering to call 102")));
+    office.put_down();
+    office.register_status = 200;
+    office.heard.clear();
+    office.seconds(40);
+    assert!(!office.has_request(&Method::Invite) && service(&office).is_none());
+}
+
+/// Covers: axml.inc.07
+#[test]
+fn a_registration_that_is_refused_ends_the_call_or_not_as_the_account_says() {
+    for (more, called) in
+        [("", false), ("<requiresRegistrationForOutgoingCalls>0</requiresRegistrationForOutgoingCalls>", true)]
+    {
+        let mut office = Office::new(&format!("<icm>off</icm>{more}"));
+        office.register_status = 403;
+        office.lift();
+        office.keys("102#");
+        office.seconds(1);
+        assert_eq!(office.has_request(&Method::Invite), called, "{:?}", office.summary());
+        if called {
+            office.pick_up();
+            assert_eq!(office.call().state, CallState::Talking);
+        } else {
+            assert_eq!(office.tone, Some("congestion"));
+            assert!(office.view().notice.unwrap().contains("not called"));
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod life;
 mod load;
 mod registering;
 mod service;
+mod services;
 mod talking;
 
 use crate::case::{Case, Outcome, Tool};
@@ -18,6 +19,7 @@ pub(crate) fn all() -> Vec<Entry> {
         daemons::cases(),
         life::cases(),
         service::cases(),
+        services::cases(),
         control::cases(),
         registering::cases(),
         talking::cases(),

@@ -213,9 +213,9 @@ table! {
 "axml.inc.02" "incomingDisabled" Bool, "0" Acts, "Older word: 1 is read as icm off.";
 "axml.inc.03" "pushMethod" Kind::Choice(&["off", "tunnel"]), "off" NotApplicable, "Older word: tunnel is read as icm push, which a desk phone treats as registered.";
 "axml.inc.04" "bgrEnabled" Bool, "0" NotApplicable, "Older word: 1 is read as icm keepAwake, which a desk phone treats as registered.";
-"axml.inc.05" "forceRegistration" Bool, "0" NotYet, "Older word: stay registered although incoming calls are off.";
-"axml.inc.06" "icm" ICM, "auto" Acts, "auto, push and keepAwake: registered all the time. off: not registered, never rings.";
-"axml.inc.07" "requiresRegistrationForOutgoingCalls" Bool, "1" NotYet, "With icm off: register for the time of an outgoing call.";
+"axml.inc.05" "forceRegistration" Bool, "0" Acts, "Older word: stay registered although incoming calls are off.";
+"axml.inc.06" "icm" ICM, "auto" Acts, "auto, push and keepAwake: registered all the time. off: not registered, never rings; for a call of its own it registers.";
+"axml.inc.07" "requiresRegistrationForOutgoingCalls" Bool, "1" Acts, "With icm off: register for the time of an outgoing call. 0: it is called even if the server refuses that.";
 "axml.inc.08" "remoteContact" IDENTITY, "pai,from,rpid,ppi" Acts, "Where to look for the caller's identity, in this order. Only the account's server is believed.";
 // Encrypted calls
 "axml.sec.01" "sdesIncoming" SECURITY, "" NotYet, "SRTP with keys in SDP, incoming calls: empty off, enabled if possible, required or no call.";
