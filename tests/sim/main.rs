@@ -10,6 +10,7 @@ mod forwarding;
 mod lamps;
 mod provisioning;
 mod rules;
+mod services;
 mod weather;
 
 use offhook_tests::World;

@@ -86,6 +86,10 @@ pub struct World {
     pub directory: crate::carddav::Server,
     pub directory_user: Option<(String, String)>,
     pub directory_off: bool,
+    /// What <https://web.example.com> answers, by path without query; it is away for any other.
+    pub web: BTreeMap<String, (u16, String)>,
+    /// What it was asked, and when.
+    pub web_asked: Vec<(Duration, offhook_account::FetchRequest)>,
     pub capture: Capture,
     log: Vec<String>,
 }
@@ -118,6 +122,8 @@ impl World {
             directory: crate::carddav::Server::default(),
             directory_user: None,
             directory_off: false,
+            web: BTreeMap::new(),
+            web_asked: Vec::new(),
             capture: Capture::default(),
             log: vec![format!("seed {seed}")],
         };
@@ -528,6 +534,17 @@ impl World {
     fn fetch(&mut self, desk: usize, id: PhoneFetchId, request: offhook_account::provisioner::FetchRequest) {
         if let Some(path) = request.url.strip_prefix("https://dav.example.com").filter(|_| !self.directory_off) {
             let result = Ok(self.dav(path, &request));
+            return self.later(DELAY, Happening::Fetched { desk, id, result });
+        }
+        if let Some(target) = request.url.strip_prefix("https://web.example.com") {
+            let path = target.split('?').next().unwrap_or_default();
+            let result = match self.web.get(path) {
+                Some((status, body)) => {
+                    Ok(FetchResponse { status: *status, headers: Vec::new(), body: body.clone().into_bytes() })
+                }
+                None => Err(FetchError::NoConnection("refused".into())),
+            };
+            self.web_asked.push((self.now - self.start, request));
             return self.later(DELAY, Happening::Fetched { desk, id, result });
         }
         let prefix = format!("http://{}", self.cupboard.http);

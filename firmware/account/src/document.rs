@@ -407,6 +407,11 @@ pub(crate) fn answer_message(root: &Node) -> Option<String> {
     words
 }
 
+/// The root of an answer that is no account: bounded as documents are.
+pub(crate) fn read_root(body: &[u8]) -> Result<Node, Rejection> {
+    read(body).map(|(root, _)| root)
+}
+
 /// [`answer_message`] of a body that may be anything.
 pub fn message_in(body: &[u8]) -> Option<String> {
     let (root, _) = read(body.get(..body.len().min(65_536))?).ok()?;

@@ -15,6 +15,7 @@ pub mod provisioner;
 pub mod rules;
 pub mod schema;
 pub mod secret;
+pub mod services;
 pub mod set_apart;
 pub mod settings;
 pub mod template;

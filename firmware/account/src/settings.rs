@@ -11,7 +11,7 @@ use crate::web_access::WebAccess;
 use crate::{
     Document, Secret, rules,
     schema::{self, Effect, Kind, Row},
-    template,
+    services, template,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -197,6 +197,10 @@ pub struct Settings {
     pub rtcp_mux: bool,
     pub headers: Vec<CustomHeader>,
     pub incoming: IncomingMode,
+    /// `axml.inc.05`: registered although nothing rings here
+    pub force_registration: bool,
+    /// `axml.inc.07`: a call that is made without a registration brings one for its time
+    pub register_for_calls: bool,
     pub remote_contact: Vec<IdentitySource>,
     pub call_waiting: bool,
     /// `axml.fwd.01`, `.02`: every call
@@ -233,6 +237,8 @@ pub struct Settings {
     pub report_url: Option<String>,
     /// names, passwords and certificates for web servers
     pub web: WebAccess,
+    /// Web callback, call-through, balance, dial actions, quick dials.
+    pub services: services::Services,
 }
 
 impl Settings {
@@ -241,6 +247,7 @@ impl Settings {
         let mut reading = Reading::of(document);
         let transport = reading.transport("transport");
         let main = reading.codecs(&MAIN);
+        let services = reading.services(document);
         let settings = Self {
             title: reading.title(),
             username: reading.text("username"),
@@ -287,6 +294,8 @@ impl Settings {
             rtcp_mux: reading.flag("enableRtcpMux"),
             headers: reading.headers(document),
             incoming: reading.incoming(),
+            force_registration: reading.flag("forceRegistration"),
+            register_for_calls: reading.flag("requiresRegistrationForOutgoingCalls"),
             remote_contact: reading.words("remoteContact", |word| match word {
                 "pai" => Some(IdentitySource::Pai),
                 "from" => Some(IdentitySource::From),
@@ -332,6 +341,7 @@ impl Settings {
             },
             card_dav: reading.card_dav(),
             web: reading.web(),
+            services,
         };
         (settings, reading.findings)
     }
@@ -672,6 +682,16 @@ impl Reading {
                 Some((host, secured))
             }
         }
+    }
+
+    fn services(&mut self, document: &Document) -> services::Services {
+        let mut findings = std::mem::take(&mut self.findings);
+        let (services, remarks) = services::read(|node| self.text(node), document, &mut findings);
+        self.findings = findings;
+        for (node, kind, message) in remarks {
+            self.report(node, kind, message);
+        }
+        services
     }
 
     fn card_dav(&self) -> Option<CardDav> {

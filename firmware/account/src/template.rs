@@ -203,7 +203,7 @@ fn expand(
     Ok(out)
 }
 
-enum Piece<'t> {
+pub(crate) enum Piece<'t> {
     Text(&'t str),
     Brace {
         name: &'t str,
@@ -217,7 +217,7 @@ enum Piece<'t> {
     },
 }
 
-fn pieces(template: &str) -> Vec<Piece<'_>> {
+pub(crate) fn pieces(template: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut from = 0;
     let mut at = 0;
@@ -271,8 +271,13 @@ fn placeholder_name(inner: &str) -> Option<&str> {
     (!escape && word).then_some(name)
 }
 
+/// Whether this is a placeholder without `account[]`.
+pub(crate) fn is_short(name: &str) -> bool {
+    SHORT.contains(&name)
+}
+
 /// The value and whether it is a secret.
-fn lookup(name: &str, account: Option<&Document>) -> Option<(String, bool)> {
+pub(crate) fn lookup(name: &str, account: Option<&Document>) -> Option<(String, bool)> {
     let key = match name.strip_prefix("account[").and_then(|rest| rest.strip_suffix(']')) {
         Some(key) => key,
         None => SHORT.into_iter().find(|short| *short == name)?,
@@ -296,7 +301,7 @@ pub fn encoded(value: &str) -> String {
     out
 }
 
-fn encode(out: &mut String, value: &str) {
+pub(crate) fn encode(out: &mut String, value: &str) {
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));

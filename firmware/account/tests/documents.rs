@@ -27,6 +27,7 @@ fn refused(text: &str) -> Rejection {
 /// A usable value that is not the default where the row allows one.
 fn sample(row: &schema::Row) -> String {
     match row.kind {
+        Kind::Text if row.node.to_ascii_lowercase().ends_with("customheaders") => "X-Name: some text".into(),
         Kind::Text => "some text".into(),
         Kind::Secret => "geheim".into(),
         Kind::Bool => if row.default == "1" { "0" } else { "1" }.into(),

@@ -105,6 +105,7 @@ impl Told {
             Event::Call { call } => self.call(call, view),
             Event::CallEnded { call, record } => self.ended(call, record, view),
             Event::Messages { account, new, old, .. } => vec![messages(*account, *new, *old)],
+            Event::Balance { text, .. } => vec![news(Level::Event, &["CREDIT", text])],
             Event::Digit { call, digit } => {
                 let line = view.calls.iter().find(|known| known.id == *call).map_or(0, |call| call.line);
                 vec![news(Level::Event, &["DTMF", &line.to_string(), &digit.to_string()])]
@@ -415,6 +416,13 @@ mod tests {
         let source = "https://user:geheim@pbx.example/p/1.xml?token=geheim".into();
         let failed = step(Event::ProvisioningFailed { source, reason: "404".into() });
         assert_eq!(failed, ["EVENT,ERROR,provisioning from https://pbx.example/p/1.xml failed: 404"]);
+    }
+
+    /// Covers: ctl.ntf.058
+    #[test]
+    fn the_balance_is_told_as_credit() {
+        let balance = Event::Balance { account: 1, text: "$60,20\n".into() };
+        assert_eq!(texts(&Told::default().of(&balance, &registered())), ["CREDIT,$60%2C20 "]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) fn registered() -> View {
             source: String::new(),
             values: std::sync::Arc::new([]),
             exported: "<account>\n  <username>1111</username>\n</account>\n".into(),
+            balance: None,
         }],
         volume: Volume { handset: 10, speaker: 20, headset: 30, ringer: 40, microphone: 50 },
         version: "1.2.3".into(),

@@ -89,6 +89,8 @@ pub(crate) struct Call {
     pub(crate) emergency: bool,
     /// Headers that a rule adds to our INVITE (`axml.rew.26`).
     pub(crate) headers: Vec<(String, String)>,
+    /// Sent once the call is answered, with pauses (`axml.cth.02`).
+    pub(crate) digits: String,
     pub(crate) began: Instant,
     pub(crate) started: Option<u64>,
     pub(crate) statistics: Option<Statistics>,

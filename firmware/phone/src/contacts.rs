@@ -385,6 +385,14 @@ impl Phone {
                 Some((watch.account, watch.extension.as_str(), label))
             })
         };
+        let quick = self.lines.iter().filter_map(|line| Some((line.number, line.settings.as_ref()?)));
+        let quick = || {
+            quick.clone().flat_map(|(account, settings)| {
+                let dials = settings.services.quick_dials.iter();
+                dials.map(move |dial| (account, dial.uri.as_str(), dial.name.as_str()))
+            })
+        };
+        let keys = || keys().chain(quick());
         let same = keys().eq(self
             .contacts
             .keys

@@ -194,6 +194,8 @@ impl Phone {
             }
         }
         self.drop_ended();
+        self.drop_waiting();
+        self.patient = None;
         self.digit_over(now);
         self.dialing.clear();
         self.ear.route = Route::Off;
@@ -261,7 +263,7 @@ impl Phone {
     /// Keeps the clock of an ear that is open for nothing.
     pub(crate) fn watch_quiet(&mut self, now: Instant) {
         let live = self.ear.focus.and_then(|id| self.call(id)).is_some_and(Call::is_live);
-        if !self.ear.is_open() || live {
+        if !self.ear.is_open() || live || self.services.is_waiting() || self.patient.is_some() {
             self.ear.quiet_since = None;
             self.ear.howling = false;
         } else if self.ear.quiet_since.is_none() {

@@ -24,6 +24,11 @@ pub enum Event {
         new: u32,
         old: u32,
     },
+    /// what a web service says of an account's credit, in its words (`axml.bal.01`)
+    Balance {
+        account: u32,
+        text: String,
+    },
     /// a digit of the peer
     Digit {
         call: CallId,

@@ -42,10 +42,11 @@ impl Phone {
             return self.unreachable(now, session, request, &settings);
         }
         let live = self.calls.iter().filter(|call| call.is_live()).count();
+        let expected = self.is_expected(account, &settings, &peer.address, trusted);
         let contacts = self.contact_facts(&peer.address);
         let asker = Caller {
             number: &peer.address,
-            urgent: self.is_urgent(now, request, trusted),
+            urgent: expected || self.is_urgent(now, request, trusted),
             busy: self.is_busy(),
             engaged: self.is_engaged(),
             full: live >= MOST_CALLS,
@@ -93,6 +94,11 @@ impl Phone {
         if self.endpoint.ring(now.instant, session, 180, None).is_err() {
             return;
         }
+        let caller = peer.address.clone();
+        let came = if expected { self.expected_came(&settings) } else { None };
+        if let Some((number, _)) = &came {
+            peer = caller::Party { address: number.clone(), name: None };
+        }
         let id = self.new_call(now, account, true, state, peer, &settings, local);
         // what the caller asks for counts before the account's own delay; do not disturb before both
         let asked = match becomes {
@@ -101,10 +107,11 @@ impl Phone {
             _ => auto_answer::asked(request),
         };
         let own = if let Rings::Answers(delay) = becomes { Some(delay) } else { None };
-        let auto_at = asked.or(own).map(|delay| now.instant + delay);
+        let waited_for = came.filter(|(_, answers)| *answers).map(|_| std::time::Duration::ZERO);
+        let auto_at = waited_for.or(asked).or(own).map(|delay| now.instant + delay);
         if let Some(call) = self.call_mut(id) {
             call.session = Some(session);
-            call.caller = call.peer.address.clone();
+            call.caller = caller;
             call.called = settings.username.clone();
             call.peer_address = Some(source.ip());
             call.sip_call_id = request.headers.call_id().map(str::to_owned);

@@ -1,6 +1,7 @@
 //! An account in service: its settings, its identity at the SIP endpoint, its registration and its messages.
 
 use crate::apply::{Refused, Trial};
+use crate::on_demand::OnDemand;
 use crate::view::{AccountState, Messages, ValueView};
 use offhook_account::layers::Source;
 use offhook_account::settings::{ContactIp, IncomingMode, ListeningPort, Transport as Wanted};
@@ -40,6 +41,8 @@ pub(crate) struct Line {
     pub(crate) proved: bool,
     /// Goes when its calls are over.
     pub(crate) leaving: bool,
+    /// Registered for the time of a call.
+    pub(crate) on_demand: OnDemand,
     /// New settings that have yet to show that they work.
     pub(crate) trial: Option<Trial>,
     /// Provisioned settings that were taken back.
@@ -69,6 +72,7 @@ impl Line {
             id: None,
             proved: false,
             leaving: false,
+            on_demand: OnDemand::No,
             trial: None,
             refused: None,
             mwi: None,
@@ -84,7 +88,8 @@ impl Line {
 
     /// Whether it would with these settings.
     pub(crate) fn registers_with(&self, settings: &Settings) -> bool {
-        !self.switched_off && settings.incoming != IncomingMode::Off
+        let for_calls = self.on_demand != OnDemand::No;
+        !self.switched_off && (settings.incoming != IncomingMode::Off || settings.force_registration || for_calls)
     }
 
     /// The layers are others now.
@@ -182,7 +187,7 @@ macro_rules! identity_settings {
 // everything that `identity` reads
 identity_settings! {
     username password auth_username display_name host transport caller_id expires only_known_sources proxy outbound_proxy
-    contact_ip forced_contact keep_alive listening_port headers incoming
+    contact_ip forced_contact keep_alive listening_port headers incoming force_registration
 }
 
 fn transport(wanted: Wanted) -> Transport {

@@ -9,7 +9,7 @@ use crate::ear::ENDED_TIME;
 use crate::media_session::MediaSession;
 use crate::phone::{MediaId, Now, Output, Phone};
 use crate::{CallId, EndReason, Event, Level, Refusal, history};
-use offhook_account::rules::{self, DialAction};
+use offhook_account::rules::{self, DialAction, Dialled};
 use offhook_hal::{Hook, Route};
 use offhook_media::{Command, Direction};
 use offhook_sip::{Body, Ended, Headers, SessionId};
@@ -17,6 +17,26 @@ use std::net::SocketAddr;
 
 /// Content type of SDP.
 pub(crate) const SDP: &str = "application/sdp";
+
+/// A call to be made.
+#[derive(Debug)]
+pub(crate) struct Placement {
+    /// goes into the INVITE
+    pub(crate) number: String,
+    /// Who is meant, if that is somebody else.
+    pub(crate) wanted: Option<String>,
+    /// DTMF and pauses to send once it is answered.
+    pub(crate) digits: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) emergency: bool,
+}
+
+impl Placement {
+    pub(crate) fn of(dialled: Dialled) -> Self {
+        let Dialled { number, headers, emergency, .. } = dialled;
+        Self { number, wanted: None, digits: String::new(), headers, emergency }
+    }
+}
 
 impl Phone {
     /// Sends what was dialled on the keys; a refusal is heard as congestion and read as a notice.
@@ -38,24 +58,58 @@ impl Phone {
         if self.is_stopping() {
             return Err(Refusal::WrongState("the phone is shutting down"));
         }
-        let line = self.line_for_call(account)?;
-        let (Some(settings), Some(identity)) = (line.settings.clone(), line.identity) else {
+        let line = match self.line_for_call(account) {
+            Err(Refusal::NotRegistered) => return self.register_to_dial(now, account, number),
+            line => line?,
+        };
+        let Some(settings) = line.settings.clone().filter(|_| line.identity.is_some()) else {
             return Err(Refusal::NotRegistered);
         };
+        let own = line.number;
         let contacts = self.contact_facts(number);
         let dialled = rules::dialled(&settings, number, &self.moment(now, &contacts));
         // a rule may send the call out through another account
         let other = dialled.account.as_deref().map(|word| self.line_named(word));
         let missing = matches!(other, Some(None));
-        let other = other.flatten().and_then(|line| Some((line, line.settings.clone()?, line.identity?)));
-        let elsewhere = other.is_some();
-        let (line, settings, identity) = other.unwrap_or((line, settings, identity));
-        if let Some(DialAction::CallThrough | DialAction::WebCallback) = dialled.action {
-            return Err(Refusal::NotYet("call-through and web callback"));
+        let other = other.flatten().and_then(|line| Some((line.number, line.settings.as_ref()?.host.clone())));
+        // dialled again it meets the rules of its account again; of another account those were not its rules
+        let (account, typed) = match &other {
+            Some((other, host)) => {
+                let target = caller::target(&dialled.number, host);
+                (*other, target.map_or_else(|| dialled.number.clone(), |target| target.to_string()))
+            }
+            None => (own, number.trim().to_owned()),
+        };
+        let name = shortened(dialled.account.as_deref().unwrap_or_default());
+        self.dial_as(now, account, &typed, dialled)?;
+        if missing {
+            self.notice(now, Level::Warning, format!("a rule names the account {name}, which cannot be used now"));
         }
-        let (account, known_local) = (line.number, line.local);
-        let target = caller::target(&dialled.number, &settings.host)
-            .ok_or_else(|| Refusal::BadNumber(shortened(&dialled.number)))?;
+        Ok(())
+    }
+
+    /// A number after its rules: called, or what else its dial action wants. An emergency number is called.
+    pub(crate) fn dial_as(&mut self, now: Now, account: u32, typed: &str, dialled: Dialled) -> Result<(), Refusal> {
+        match dialled.action.filter(|_| !dialled.emergency) {
+            Some(DialAction::WebCallback) => self.web_callback(now, account, typed, dialled),
+            Some(DialAction::CallThrough) => self.call_through(now, account, typed, dialled),
+            Some(DialAction::OpenUrl) => self.custom_action(account, typed, &dialled),
+            Some(DialAction::Options) => self.offer_ways(now, account, typed, dialled, false),
+            Some(DialAction::CustomOptions) => self.offer_ways(now, account, typed, dialled, true),
+            // the others are calls, or nothing that a desk phone can do: then a call is the next best
+            _ => self.place(now, account, typed, Placement::of(dialled)),
+        }
+    }
+
+    /// Makes the call. `typed`: what is to be dialled when it is dialled again.
+    pub(crate) fn place(&mut self, now: Now, account: u32, typed: &str, placement: Placement) -> Result<(), Refusal> {
+        let line = self.line(account).filter(|line| line.is_callable()).ok_or(Refusal::NotRegistered)?;
+        let (Some(settings), Some(identity)) = (line.settings.clone(), line.identity) else {
+            return Err(Refusal::NotRegistered);
+        };
+        let known_local = line.local;
+        let target = caller::target(&placement.number, &settings.host)
+            .ok_or_else(|| Refusal::BadNumber(shortened(&placement.number)))?;
         let local = self.endpoint.local_address(identity).or(known_local).ok_or(Refusal::NotRegistered)?;
         // the call in the ear makes room if it is only being made
         let leaving = self.ear.focus.and_then(|id| self.call(id)).is_some_and(Call::is_calling);
@@ -66,24 +120,19 @@ impl Phone {
         self.put_aside(now)?;
         self.dialing.clear();
         self.ear_for_call();
-        let number = number.trim();
-        if missing {
-            let name = shortened(dialled.account.as_deref().unwrap_or_default());
-            self.notice(now, Level::Warning, format!("a rule names the account {name}, which cannot be used now"));
-        }
-        if dialled.emergency {
+        if placement.emergency {
             self.expect_call_back(now);
         }
-        let label = self.label_of(number);
-        let peer = Party { address: caller::address(&target, &settings.host), name: label };
-        // dialled again it meets the rules of its account again; of another account those were not its rules
-        let called = if elsewhere { target.to_string() } else { number.to_owned() };
+        let label = self.label_of(typed);
+        let address = placement.wanted.unwrap_or_else(|| caller::address(&target, &settings.host));
+        let peer = Party { address, name: label };
         let id = self.new_call(now, account, false, State::Preparing { target }, peer, &settings, local);
         if let Some(call) = self.call_mut(id) {
-            call.called = called;
-            call.emergency = dialled.emergency;
+            call.called = typed.to_owned();
+            call.emergency = placement.emergency;
             call.caller = settings.username.clone();
-            call.headers = dialled.headers;
+            call.headers = placement.headers;
+            call.digits = placement.digits;
         }
         self.ear.focus = Some(id);
         Ok(())
@@ -125,6 +174,7 @@ impl Phone {
             silent: false,
             emergency: false,
             headers: Vec::new(),
+            digits: String::new(),
             began: now.instant,
             started: seconds_since_1970(now),
             statistics: None,
@@ -230,6 +280,12 @@ impl Phone {
         if self.ear.focus != Some(id) {
             let _ = self.hold(now, id);
         }
+        let digits = self.call_mut(id).map(|call| std::mem::take(&mut call.digits)).unwrap_or_default();
+        if !digits.is_empty()
+            && let Err(refusal) = self.queue_digits(now, id, &digits)
+        {
+            self.notice(now, Level::Warning, format!("the number wanted was not sent: {refusal}"));
+        }
     }
 
     pub(crate) fn no_answer(&mut self, now: Now, id: CallId) {
@@ -305,7 +361,7 @@ impl Phone {
             return;
         }
         let record = call.record(now, end.clone(), missed);
-        let emergency = call.emergency;
+        let (emergency, account) = (call.emergency, call.account);
         let (media, stream, running) = (call.media.id, call.media.stream(), call.media.is_running());
         call.state = State::Ended {
             tone: tone.unwrap_or("endcall"),
@@ -328,6 +384,7 @@ impl Phone {
         self.history.add(record.clone());
         self.persist(history::RECORD, self.history.to_bytes());
         self.notify(Event::CallEnded { call: view, record });
+        self.call_ended_for_balance(now, account);
         if emergency {
             self.expect_call_back(now);
         }

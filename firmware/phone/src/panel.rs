@@ -77,6 +77,7 @@ impl Phone {
                 Ok(())
             }
             Key::Ok => self.ok_key(now),
+            Key::Back if self.services.choice.take().is_some() => Ok(()),
             Key::Back => {
                 self.dialing.delete(now.instant);
                 Ok(())
@@ -173,8 +174,10 @@ impl Phone {
 
     fn lamp_key(&mut self, now: Now, number: u8) -> Result<(), Refusal> {
         let watch = self.watches.iter().find(|watch| watch.key == number);
+        let quick = || self.quick_dials().into_iter().find(|dial| dial.key == number);
         let (account, uri) = watch
             .map(|watch| (watch.account, watch.entry.uri.clone()))
+            .or_else(|| quick().map(|dial| (dial.account, dial.number)))
             .ok_or(Refusal::WrongState("this key is free"))?;
         self.dial(now, Some(account), &uri)
     }

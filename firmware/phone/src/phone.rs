@@ -19,8 +19,10 @@ use crate::finding::{Finding, PnpEvent, PnpOrder};
 use crate::history::History;
 use crate::line::Line;
 use crate::moment::Links;
+use crate::on_demand::Patient;
 use crate::provisioning::Fetches;
 use crate::self_test::{Probe, Probed, SelfTest};
+use crate::services::Services;
 use crate::settle::Shown;
 use crate::tones::Sounds;
 use crate::{CallId, Command, CommandId, Event, Level, Refusal, View, Volume};
@@ -201,6 +203,8 @@ pub struct Phone {
     pub(crate) dialing: Dialing,
     pub(crate) history: History,
     pub(crate) contacts: Contacts,
+    pub(crate) services: Services,
+    pub(crate) patient: Option<Patient>,
     pub(crate) volume: Volume,
     pub(crate) factory_reset: FactoryReset,
     pub(crate) self_test: Option<SelfTest>,
@@ -278,6 +282,8 @@ impl Phone {
             dialing: Dialing::default(),
             history: History::default(),
             contacts,
+            services: Services::default(),
+            patient: None,
             volume: crate::volume::DEFAULT,
             factory_reset: FactoryReset::default(),
             self_test: None,
@@ -320,6 +326,7 @@ impl Phone {
             }
             Input::MediaBound { id, result } => self.media_bound(now, id, result),
             Input::Media(event) => self.media_event(now, event),
+            Input::Fetched { id, result } if Services::asked(id) => self.service_answered(now, id, &result),
             Input::Fetched { id, result } if Contacts::asked(id) => self.directory_fetched(now, id, result),
             Input::Fetched { id, result } => self.fetched(now, id, result),
             Input::Command { id, command } => {
@@ -352,10 +359,11 @@ impl Phone {
         }
         self.fire(now);
         self.pump(now);
-        while self.apply_deferred(now) || self.leave(now) {
+        while self.apply_deferred(now) || self.leave(now) || self.release_on_demand(now) {
             self.pump(now);
         }
         self.settle_contacts(now);
+        self.settle_services(now);
         self.go_on_testing(now);
         self.settle(now);
         self.finish_stop(now);

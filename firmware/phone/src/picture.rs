@@ -29,6 +29,7 @@ impl Phone {
                     },
                     values: line.values.clone(),
                     exported: line.exported.clone(),
+                    balance: self.services.balance(line.number).map(str::to_owned),
                 })
             })
             .collect();
@@ -77,6 +78,11 @@ impl Phone {
             directories: self.contacts.views(),
             suggestions: self.contacts.suggestions(dialled),
             suggestion: self.dialing.choice(),
+            service: self.services.progress().or_else(|| {
+                let patient = self.patient.as_ref()?;
+                Some(format!("Registering to call {}", patient.number()))
+            }),
+            quick_dials: self.quick_dials(),
         }
     }
 }

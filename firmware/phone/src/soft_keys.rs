@@ -21,6 +21,9 @@ enum Action {
     Voicemail,
     ClearMissed,
     DoNotDisturb,
+    /// a way to call, by its place
+    Choose(u8),
+    MoreWays,
 }
 
 impl Action {
@@ -42,6 +45,8 @@ impl Action {
             Self::ClearMissed => "Clear",
             Self::DoNotDisturb if quiet => "DND off",
             Self::DoNotDisturb => "DND",
+            Self::Choose(_) => "",
+            Self::MoreWays => "More",
         }
     }
 }
@@ -52,7 +57,10 @@ impl Phone {
         self.soft_actions()
             .into_iter()
             .map(|action| SoftKey {
-                label: action.label(self.ear.muted, quiet).to_owned(),
+                label: match action {
+                    Action::Choose(place) => self.way_label(place),
+                    action => action.label(self.ear.muted, quiet).to_owned(),
+                },
                 enabled: match action {
                     Action::Redial => self.history.last_dialled().is_some(),
                     Action::Voicemail => self.voicemail_number(None).is_some(),
@@ -100,6 +108,8 @@ impl Phone {
             }
             Action::Cancel => {
                 self.dialing.clear();
+                self.cancel_services();
+                self.patient = None;
                 self.ear.refused = false;
                 if self.ear.hook == Hook::On {
                     self.close_ear(now);
@@ -111,6 +121,13 @@ impl Phone {
             Action::DoNotDisturb => self.switch_do_not_disturb(now, None),
             Action::ClearMissed => {
                 self.clear_missed();
+                Ok(())
+            }
+            Action::Choose(place) => self.choose_way(now, usize::from(place)),
+            Action::MoreWays => {
+                if let Some(choice) = &mut self.services.choice {
+                    choice.turn();
+                }
                 Ok(())
             }
         }
@@ -140,6 +157,14 @@ impl Phone {
         }
         if !self.dialing.is_empty() {
             return vec![Dial, Delete, Cancel];
+        }
+        if let Some(choice) = &self.services.choice {
+            let ways = (0..choice.shown().len()).filter_map(|place| u8::try_from(place).ok());
+            let last = if choice.has_more() { Action::MoreWays } else { Cancel };
+            return ways.map(Action::Choose).chain([last]).collect();
+        }
+        if self.services.is_waiting() || self.patient.is_some() {
+            return vec![Cancel];
         }
         let held = self.calls.iter().any(Call::is_held);
         match (self.ear.is_open(), held) {

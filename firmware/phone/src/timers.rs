@@ -42,6 +42,7 @@ impl Phone {
             self.fetches.clock_deadline(),
             self.links.quiet_look,
             self.finding.deadline(),
+            self.patient.as_ref().map(|patient| patient.until),
         ];
         let calls = self.calls.iter().flat_map(|call| {
             let by_state = match &call.state {
@@ -55,7 +56,7 @@ impl Phone {
             [by_state, call.hold.retry_at, call.queue.next_at, self.network_deadline(call)]
         });
         let fetches = self.fetches.timeouts.values().map(|at| Some(*at));
-        let contacts = self.contacts.deadlines().map(Some);
+        let contacts = self.contacts.deadlines().chain(self.services.deadlines()).map(Some);
         let transactions = self.trial_deadlines().chain(self.report_deadlines()).map(Some);
         let all = own.into_iter().chain(calls).chain(fetches).chain(contacts).chain(transactions);
         all.flatten().collect::<Vec<_>>().into_iter()
@@ -87,6 +88,7 @@ impl Phone {
             self.changed();
             self.tick = None;
         }
+        self.patience_due(now);
         self.clock_due(now);
         self.trials_due(now);
         self.send_reports(now);

@@ -1,7 +1,7 @@
 //! Which tone when. The answer depends on nothing but the state, so a tone cannot be left on.
 //!
 //! The ear is open: howler after a minute of nothing; the tone of the call in it; silence while a number is being
-//! dialled; congestion when nothing can be called, stutter when messages wait, dial tone otherwise.
+//! dialled or a web callback is waited for; congestion when nothing can be called, stutter when messages wait, dial tone otherwise.
 
 use crate::Level;
 use crate::call::State;
@@ -67,7 +67,13 @@ impl Phone {
         if !self.dialing.is_empty() {
             return None;
         }
-        if self.ear.refused || !self.lines.iter().any(|line| line.usable) {
+        if self.services.is_asking() || self.patient.is_some() {
+            return Some("trying");
+        }
+        if self.services.is_waiting() || self.services.choice.is_some() {
+            return None;
+        }
+        if self.ear.refused || !self.lines.iter().any(|line| line.usable || line.dials_on_demand()) {
             return Some("congestion");
         }
         Some(if self.messages().waiting { "stutter" } else { "dial" })

@@ -55,6 +55,20 @@ pub struct View {
     pub suggestions: Vec<SuggestionView>,
     /// which of them is chosen instead of what was dialled
     pub suggestion: Option<usize>,
+    /// a web service is asked or waited for, or a way to call is to be chosen: what goes on, for people
+    pub service: Option<String>,
+    /// speed dials of the accounts and their lamp keys
+    pub quick_dials: Vec<QuickDialView>,
+}
+
+/// A speed dial (`axml.ref.02`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuickDialView {
+    /// lamp key, from 1
+    pub key: u8,
+    pub account: u32,
+    pub name: String,
+    pub number: String,
 }
 
 /// An address book on a server.
@@ -113,6 +127,8 @@ pub struct AccountView {
     pub values: Arc<[ValueView]>,
     /// the account as an `<account>` without secrets ([`offhook_account::export`])
     pub exported: Arc<str>,
+    /// as the account's balance service words it
+    pub balance: Option<String>,
 }
 
 /// A setting in force.
@@ -300,6 +316,7 @@ impl View {
                     "number": account.number, "title": account.title, "username": account.username,
                     "domain": account.domain, "state": account.state.name(), "reason": reason,
                     "local": account.local.map(|local| local.to_string()),
+                    "balance": account.balance,
                 })
             })
             .collect();
@@ -345,6 +362,11 @@ impl View {
             .iter()
             .map(|blf| json!({ "key": blf.key, "extension": blf.extension, "label": blf.label }))
             .collect();
+        let quick_dials: Vec<Value> = self
+            .quick_dials
+            .iter()
+            .map(|dial| json!({ "key": dial.key, "name": dial.name, "number": dial.number }))
+            .collect();
         let soft_keys: Vec<&str> = self.soft_keys.iter().map(|key| key.label.as_str()).collect();
         json!({
             "accounts": accounts, "calls": calls, "lamps": lamps, "volume": self.volume, "messages": self.messages,
@@ -355,7 +377,7 @@ impl View {
             "do_not_disturb": self.do_not_disturb, "forwarded": self.forwarded, "unsaved": self.unsaved,
             "self_test": self.self_test.as_ref().map(SelfTestView::to_json), "contacts": self.contacts.len(),
             "directories": directories, "suggestions": suggestions, "suggestion": self.suggestion,
-            "history": history, "blf": blf,
+            "history": history, "blf": blf, "service": self.service, "quick_dials": quick_dials,
             "finding": self.finding.as_ref().map(|finding| json!({
                 "last": finding.last, "login": finding.login, "busy": finding.busy, "code": finding.code,
             })),

@@ -63,6 +63,12 @@ fn idle(view: &View, width: usize) -> Vec<Line<'static>> {
     for account in &view.accounts {
         lines.push(bold(fit(&format!(" {}  {}", account.username, account.title), width)));
         lines.push(Line::raw(fit(&format!("   {} — {}", account.domain, state_word(&account.state)), width)));
+        if let Some(balance) = &account.balance {
+            lines.push(Line::raw(fit(&format!("   {balance}"), width)));
+        }
+    }
+    if let Some(service) = &view.service {
+        lines.push(bold(fit(&format!(" {service}"), width)));
     }
     if view.do_not_disturb {
         lines.push(Line::raw(fit(" do not disturb: nobody rings", width)));

@@ -30,6 +30,7 @@ pub(crate) fn idle() -> View {
             state: AccountState::Registered,
             local: None,
             source: "provisioned".into(),
+            balance: None,
             values: [("expires", "600", "set by the PBX", false), ("ptime", "40", "set by you", false)]
                 .into_iter()
                 .chain([("callWaiting", "0", "set by the PBX", true)])
@@ -98,6 +99,15 @@ fn what_is_not_saved_is_marked_on_every_page_and_explained_with_the_settings() {
         press(&mut screen, KeyCode::Tab, &view);
     }
     panic!("no settings page");
+}
+
+/// Covers: feat.44, feat.24
+#[test]
+fn the_balance_stands_with_its_account_and_a_service_that_is_waited_for_below() {
+    let mut view = View { service: Some("Waiting for the call to 0301234".into()), ..idle() };
+    view.accounts[0].balance = Some("$60.20".into());
+    let text = drawn(&Screen::new(), &view, Instant::now(), 40, 12);
+    assert!(text.contains("\n   $60.20\n Waiting for the call to 0301234\n"), "{text}");
 }
 
 /// Covers: feat.36

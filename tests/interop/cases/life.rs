@@ -244,7 +244,8 @@ fn state_folder_away(case: &Case) -> Outcome {
     phone.wait_registered()?;
     wait::pass(500);
     let (state, away) = (options.state.clone(), case.path("away"));
-    let moved = |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| format!("{}: {error}", from.display()));
+    let moved =
+        |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| format!("{}: {error}", from.display()));
     moved(&state, &away)?;
     // do not disturb
     phone.press("soft3")?;

@@ -8,6 +8,7 @@ mod life;
 mod load;
 mod registering;
 mod service;
+mod services;
 mod talking;
 mod web;
 
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<Entry> {
         daemons::cases(),
         life::cases(),
         service::cases(),
+        services::cases(),
         control::cases(),
         registering::cases(),
         talking::cases(),

@@ -1,7 +1,7 @@
 //! What a dialled number becomes (`axml.rew.01` to `.26`).
 
 use super::number::bare;
-use super::rewriting::{Action, apply};
+use super::rewriting::{Action, Rule, apply};
 use super::{Moment, is_emergency};
 use crate::Settings;
 
@@ -31,6 +31,8 @@ pub struct Dialled {
     pub account: Option<String>,
     /// `callThrough`, `overrideDialAction`; the last one said counts.
     pub action: Option<DialAction>,
+    /// `overrideDialAction` to a dial action of the account's own: its id, if that was said last.
+    pub programmed: Option<String>,
     /// `setHeader`: (name, value) for this call.
     pub headers: Vec<(String, String)>,
     /// `recordCall`
@@ -51,6 +53,7 @@ pub fn dialled(settings: &Settings, number: &str, moment: &Moment<'_>) -> Dialle
         number: if address { typed.to_owned() } else { bare(typed) },
         account: None,
         action: None,
+        programmed: None,
         headers: Vec::new(),
         record: false,
         emergency: is_emergency(settings, typed),
@@ -59,24 +62,56 @@ pub fn dialled(settings: &Settings, number: &str, moment: &Moment<'_>) -> Dialle
     if address {
         return result;
     }
-    let rewritten = apply(&settings.rewriting.outgoing, &result.number, moment);
-    for (_, action) in &rewritten.actions {
-        match action {
-            Action::RecordCall => result.record = true,
-            Action::DialOut(account) => result.account = Some(account.clone()),
-            Action::CallThrough => result.action = Some(DialAction::CallThrough),
-            Action::OverrideDialAction(action) => result.action = Some(*action),
-            Action::SetHeader(name, value) => {
-                result.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-                result.headers.push((name.clone(), value.clone()));
-            }
-            _ => {}
-        }
+    result.meet(&settings.rewriting.outgoing, settings, moment);
+    // one of the account's own actions is rules again; those may not lead to a third
+    if let Some(action) = result.programmed.take().and_then(|id| settings.services.programmed(&id)) {
+        result.rules.clear();
+        result.meet(&action.rules, settings, moment);
+        result.programmed = Some(action.id.clone());
     }
-    result.emergency |= is_emergency(settings, &rewritten.number);
-    result.number = rewritten.number;
-    result.rules = rewritten.rules;
     result
+}
+
+/// What a number becomes by one of the account's own dial actions, chosen by a person in place of the account's rules.
+/// `None`: there is no such action.
+pub fn programmed(settings: &Settings, id: &str, number: &str, moment: &Moment<'_>) -> Option<Dialled> {
+    let action = settings.services.programmed(id)?;
+    let mut result = Dialled {
+        number: bare(number.trim()),
+        account: None,
+        action: None,
+        programmed: Some(id.to_owned()),
+        headers: Vec::new(),
+        record: false,
+        emergency: is_emergency(settings, number),
+        rules: Vec::new(),
+    };
+    result.meet(&action.rules, settings, moment);
+    Some(result)
+}
+
+impl Dialled {
+    fn meet(&mut self, rules: &[Rule], settings: &Settings, moment: &Moment<'_>) {
+        let result = self;
+        let rewritten = apply(rules, &result.number, moment);
+        for (_, action) in &rewritten.actions {
+            match action {
+                Action::RecordCall => result.record = true,
+                Action::DialOut(account) => result.account = Some(account.clone()),
+                Action::CallThrough => (result.action, result.programmed) = (Some(DialAction::CallThrough), None),
+                Action::OverrideDialAction(action) => (result.action, result.programmed) = (Some(*action), None),
+                Action::OverrideProgrammed(id) => (result.action, result.programmed) = (None, Some(id.clone())),
+                Action::SetHeader(name, value) => {
+                    result.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+                    result.headers.push((name.clone(), value.clone()));
+                }
+                _ => {}
+            }
+        }
+        result.emergency |= is_emergency(settings, &rewritten.number);
+        result.number = rewritten.number;
+        result.rules = rewritten.rules;
+    }
 }
 
 impl DialAction {

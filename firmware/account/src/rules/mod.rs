@@ -15,7 +15,7 @@ mod schedule;
 mod uplink;
 mod zone;
 
-pub use dialled::{DialAction, Dialled, dialled};
+pub use dialled::{DialAction, Dialled, dialled, programmed};
 pub use emergency::{CALL_BACK_TIME, is_emergency};
 pub use number::{bare, same_number};
 pub use rewriting::{Action, Condition, Rewriting, Rewritten, Rule, apply};
@@ -24,7 +24,7 @@ pub use schedule::{DndContact, DndEntry, DoNotDisturb, TimeOfDay};
 pub use uplink::{Link, Uplink};
 pub use zone::{LocalTime, Zone};
 
-pub(crate) use read::{do_not_disturb, rewriting as read_rewriting};
+pub(crate) use read::{do_not_disturb, read_rules, rewriting as read_rewriting};
 
 use crate::ContactFacts;
 use std::time::SystemTime;

@@ -51,6 +51,21 @@ pub(crate) fn rewriting(document: &Document, findings: &mut Vec<Finding>) -> Rew
     result
 }
 
+/// The rules in a node of the list named `list`, with or without `<rewriting>` around them; all are for calls that are made
+/// here.
+pub(crate) fn read_rules(
+    document: &Document,
+    list: &'static str,
+    node: &Node,
+    findings: &mut Vec<Finding>,
+) -> Vec<Rule> {
+    let mut reader = Reader { document, list, findings };
+    let around = node.children.iter().find(|child| child.name == "rewriting");
+    let nodes = reader.children(around.unwrap_or(node), "", "rule");
+    let rules = nodes.into_iter().enumerate();
+    rules.filter_map(|(index, node)| reader.rule(node, Direction::Out, index + 1)).collect()
+}
+
 /// `axml.dnd.*`
 pub(crate) fn do_not_disturb(document: &Document, findings: &mut Vec<Finding>) -> DoNotDisturb {
     let mut result = DoNotDisturb::default();
@@ -187,9 +202,12 @@ impl Reader<'_> {
                     }
                     Action::OverrideDialAction(action)
                 }
+                None if self.is_programmed(param) => Action::OverrideProgrammed(param.to_owned()),
                 None => {
                     let words = DialAction::ALL.map(DialAction::word).join(", ");
-                    return Err(bad(format!("overrideDialAction needs one of {words} in param: left out")));
+                    let message =
+                        format!("overrideDialAction needs one of {words}, or an id of dialActions, in param: left out");
+                    return Err(bad(message));
                 }
             },
             "setheader" => {
@@ -223,9 +241,11 @@ impl Reader<'_> {
         };
         let place = match action {
             Action::RejectCall | Action::ForwardCall(_) | Action::AnswerImmediately => Some(Direction::In),
-            Action::DialOut(_) | Action::CallThrough | Action::OverrideDialAction(_) | Action::SetHeader(..) => {
-                Some(Direction::Out)
-            }
+            Action::DialOut(_)
+            | Action::CallThrough
+            | Action::OverrideDialAction(_)
+            | Action::OverrideProgrammed(_)
+            | Action::SetHeader(..) => Some(Direction::Out),
             _ => None,
         };
         match place {
@@ -237,6 +257,12 @@ impl Reader<'_> {
             }
             _ => Ok(action),
         }
+    }
+
+    /// Whether the account has a dial action of this id.
+    fn is_programmed(&self, id: &str) -> bool {
+        let actions = self.document.node("dialActions").map(|list| list.children.as_slice()).unwrap_or_default();
+        !id.is_empty() && actions.iter().any(|node| node.attribute("id").map(str::trim) == Some(id))
     }
 
     fn zone(&mut self, list: &Node) -> Option<Zone> {

@@ -60,6 +60,8 @@ pub enum Action {
     Drop,
     CallThrough,
     OverrideDialAction(DialAction),
+    /// To a dial action of the account's own, by its id.
+    OverrideProgrammed(String),
     /// Fit for the wire, and none that the SIP stack owns.
     SetHeader(String, String),
     /// Incoming only, as the two after it.

@@ -271,7 +271,13 @@ fn read_dial_string(text: &str) -> Result<Usable, String> {
 fn read_text(row: &Row, text: &str) -> Usable {
     // Bodies and header lists of web services have their lines, and so have certificates; everything else that acts is one
     // line.
-    let several_lines = row.effect != Effect::Acts || text.contains("-----BEGIN ");
+    let lines = |end| row.node.ends_with(end);
+    let several_lines = row.effect != Effect::Acts
+        || text.contains("-----BEGIN ")
+        || lines("PostData")
+        || lines("postData")
+        || lines("CustomHeaders")
+        || lines("customHeaders");
     let unfit = |c: char| c.is_control() && !(several_lines && matches!(c, '\n' | '\t'));
     if !text.chars().any(unfit) {
         return Usable::plain(text);

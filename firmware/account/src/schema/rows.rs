@@ -52,6 +52,7 @@ const NETWORK: Kind = Kind::Choice(&["wifi", "cellular", "any", "none", "etherne
 const CONTACT_SOURCE: Kind = Kind::Choice(&["ab", "dav", "ws", "google", "office365", "qd"]);
 const IDENTITY: Kind = Kind::List(&["pai", "from", "rpid", "ppi"]);
 const DTMF: Kind = Kind::List(&["rfc2833", "info", "audio"]);
+const METHOD: Kind = Kind::Choice(&["", "GET", "POST", "PUT", "HEAD", "DELETE"]);
 const CANDIDATES: Kind = Kind::List(&["relay", "srflx", "host"]);
 
 table! {
@@ -201,8 +202,8 @@ table! {
 "axml.rew.21" "action[dialOut]" Text, "" Acts, "Call through this account: its number, title, user name or user@host. If it cannot be used, the call goes out as it would have.";
 "axml.rew.22" "action[confirm]" Text, "" NotApplicable, "Without a meaning in the reference.";
 "axml.rew.23" "action[drop]" Text, "" NotApplicable, "Without a meaning in the reference.";
-"axml.rew.24" "action[callThrough]" Text, "" NotYet, "Call by way of the access number.";
-"axml.rew.25" "action[overrideDialAction]" Text, "" NotYet, "Do this dial action.";
+"axml.rew.24" "action[callThrough]" Text, "" Acts, "Call by way of the access number (call-through).";
+"axml.rew.25" "action[overrideDialAction]" Text, "" Acts, "Do this in place of a call: autoCall, voiceCall, videoCall and forceOffnetCall call; webCallback, callThrough and openUrl use the services below; options and customOptions offer a choice on the soft keys; or the id of one of dialActions. gsmCall and text are nothing that a desk phone can do: it calls.";
 "axml.rew.26" "action[setHeader]" Text, "" Acts, "Add this header (Name: value) to the call. Names as in headers; account placeholders are filled in.";
 "axml.rew.27" "incomingRewriting" Container, "" Acts, "Rules for incoming calls, grammar as in rewriting; action[rejectCall] answers 486. prepend, append and replace change the number that is shown.";
 "axml.rew.28" "action[forwardCall]" Text, "" Acts, "Incoming: send the caller to this number.";
@@ -212,9 +213,9 @@ table! {
 "axml.inc.02" "incomingDisabled" Bool, "0" Acts, "Older word: 1 is read as icm off.";
 "axml.inc.03" "pushMethod" Kind::Choice(&["off", "tunnel"]), "off" NotApplicable, "Older word: tunnel is read as icm push, which a desk phone treats as registered.";
 "axml.inc.04" "bgrEnabled" Bool, "0" NotApplicable, "Older word: 1 is read as icm keepAwake, which a desk phone treats as registered.";
-"axml.inc.05" "forceRegistration" Bool, "0" NotYet, "Older word: stay registered although incoming calls are off.";
-"axml.inc.06" "icm" ICM, "auto" Acts, "auto, push and keepAwake: registered all the time. off: not registered, never rings.";
-"axml.inc.07" "requiresRegistrationForOutgoingCalls" Bool, "1" NotYet, "With icm off: register for the time of an outgoing call.";
+"axml.inc.05" "forceRegistration" Bool, "0" Acts, "Older word: stay registered although incoming calls are off.";
+"axml.inc.06" "icm" ICM, "auto" Acts, "auto, push and keepAwake: registered all the time. off: not registered, never rings; for a call of its own it registers.";
+"axml.inc.07" "requiresRegistrationForOutgoingCalls" Bool, "1" Acts, "With icm off: register for the time of an outgoing call. 0: it is called even if the server refuses that.";
 "axml.inc.08" "remoteContact" IDENTITY, "pai,from,rpid,ppi" Acts, "Where to look for the caller's identity, in this order. Only the account's server is believed.";
 // Encrypted calls
 "axml.sec.01" "sdesIncoming" SECURITY, "" NotYet, "SRTP with keys in SDP, incoming calls: empty off, enabled if possible, required or no call.";
@@ -227,34 +228,34 @@ table! {
 "axml.prov.01" "extProvUrl" Url, "" Acts, "Where to fetch this account again; placeholders are filled in.";
 "axml.prov.02" "extProvInterval" SECONDS, "0" Acts, "Time between fetches [s], spread by 10 %. 0: only at start and on demand.";
 // Balance
-"axml.bal.01" "genericBalanceCheckUrl" Url, "" NotYet, "Web service that answers with the balance.";
-"axml.bal.02" "genericBalanceCheckPostData" Text, "" NotYet, "Body; given, the request is a POST.";
-"axml.bal.03" "genericBalanceCheckContentType" Text, "application/x-www-form-urlencoded" NotYet, "Content type of the body.";
-"axml.bal.04" "balanceCheckIntervalInSeconds" SECONDS, "0" NotYet, "Time between checks [s], 0 never.";
-"axml.bal.05" "balanceCheckDelayInSeconds" SECONDS, "0" NotYet, "Time before the first check [s].";
+"axml.bal.01" "genericBalanceCheckUrl" Url, "" Acts, "Web service that answers with the balance; it is asked after registration and after each call, and shown beside the account. Placeholders are filled in.";
+"axml.bal.02" "genericBalanceCheckPostData" Text, "" Acts, "Body; given, the request is a POST.";
+"axml.bal.03" "genericBalanceCheckContentType" Text, "application/x-www-form-urlencoded" Acts, "Content type of the body; values are escaped as it demands.";
+"axml.bal.04" "balanceCheckIntervalInSeconds" SECONDS, "0" Acts, "Time between checks [s], 10 at least. 0: only after registration and after calls.";
+"axml.bal.05" "balanceCheckDelayInSeconds" SECONDS, "0" Acts, "Time from registration, or from the end of a call, to the check [s].";
 // Web callback
-"axml.wcb.01" "wcb_enabled" Bool, "0" NotYet, "Let a web service call both ends.";
-"axml.wcb.02" "wcb_url" Url, "" NotYet, "Its URL.";
-"axml.wcb.03" "wcb_method" Text, "" NotYet, "HTTP method.";
-"axml.wcb.04" "wcb_contentType" Text, "" NotYet, "Content type of the body.";
-"axml.wcb.05" "wcb_postData" Text, "" NotYet, "Body.";
-"axml.wcb.06" "wcb_customHeaders" Text, "" NotYet, "More HTTP headers, one a line.";
+"axml.wcb.01" "wcb_enabled" Bool, "0" Acts, "Let a web service call both ends.";
+"axml.wcb.02" "wcb_url" Url, "" Acts, "Its URL. %targetNumber% is the number wanted, %account[callbackNumber]% the own one.";
+"axml.wcb.03" "wcb_method" METHOD, "" Acts, "HTTP method: GET, POST, PUT, HEAD or DELETE. Empty: POST if there is a body, else GET.";
+"axml.wcb.04" "wcb_contentType" Text, "" Acts, "Content type of the body; values are escaped as it demands. Empty: application/x-www-form-urlencoded.";
+"axml.wcb.05" "wcb_postData" Text, "" Acts, "Body, placeholders as in the URL.";
+"axml.wcb.06" "wcb_customHeaders" Text, "" Acts, "More HTTP headers, one a line (or \\n between them).";
 // Call-through
-"axml.cth.01" "cth_enabled" Bool, "0" NotYet, "Call by way of an access number.";
-"axml.cth.02" "cth_dialString" Text, "" NotYet, "What to dial; %targetNumber% is the number wanted.";
-"axml.cth.03" "cth_ws_enabled" Bool, "0" NotYet, "Ask a web service what to dial.";
-"axml.cth.04" "cth_ws_url" Url, "" NotYet, "Its URL.";
-"axml.cth.05" "cth_ws_method" Text, "" NotYet, "HTTP method.";
-"axml.cth.06" "cth_ws_contentType" Text, "" NotYet, "Content type of the body.";
-"axml.cth.07" "cth_ws_postData" Text, "" NotYet, "Body.";
-"axml.cth.08" "cth_ws_customHeaders" Text, "" NotYet, "More HTTP headers, one a line.";
+"axml.cth.01" "cth_enabled" Bool, "0" Acts, "Call by way of an access number, when a dial action asks for it.";
+"axml.cth.02" "cth_dialString" Text, "" Acts, "What to dial: the access number, then after a comma (2 s each) the digits to send once it answers. %targetNumber% is the number wanted; 0 counts as empty.";
+"axml.cth.03" "cth_ws_enabled" Bool, "0" Acts, "Ask a web service for that dial string.";
+"axml.cth.04" "cth_ws_url" Url, "" Acts, "Its URL, with %targetNumber%.";
+"axml.cth.05" "cth_ws_method" METHOD, "" Acts, "HTTP method, as wcb_method.";
+"axml.cth.06" "cth_ws_contentType" Text, "" Acts, "Content type of the body, as wcb_contentType.";
+"axml.cth.07" "cth_ws_postData" Text, "" Acts, "Body, placeholders as in the URL.";
+"axml.cth.08" "cth_ws_customHeaders" Text, "" Acts, "More HTTP headers, one a line (or \\n between them).";
 // Forwarding and call waiting
 "axml.fwd.01" "forwardingEnabled" Bool, "0" Acts, "Forward every call to forwardingNumber.";
 "axml.fwd.02" "forwardingNumber" DialString, "" Acts, "Where to. Without it nothing is forwarded.";
 "axml.cw.01" "callWaiting" Bool, "1" Acts, "1: a second call announces itself. 0: the line answers busy.";
 // Miscellaneous
 "axml.misc.01" "vpnStartupUrl" Url, "" NotYet, "URL to fetch before each registration.";
-"axml.misc.02" "customActionUrl" Url, "" NotYet, "URL for the dial action openUrl.";
+"axml.misc.02" "customActionUrl" Url, "" Acts, "URL for the dial action openUrl: fetched with %uri% as the number. The phone has no browser; the answer's status is all that counts.";
 // Tones
 "axml.tones.01" "sine(duration,amplitude,freqs...)" Tone, "" Acts, "One or several frequencies [Hz] for a time [ms]; amplitude above 0 is the 16-bit peak, below 0 a level [dB].";
 "axml.tones.02" "silence(duration)" Tone, "" Acts, "Nothing, for a time [ms].";
@@ -293,9 +294,9 @@ table! {
 "axml.desk.02" "genericSmsFetchInBackgroundInterval" MILLISECONDS, "30000" NotApplicable, "The same in the background [ms].";
 "axml.conf.01" "conferencingEnabled" Bool, "1" NotApplicable, "Video conferences of a softphone. Says nothing about three-way calls.";
 // Named by the reference, described elsewhere
-"axml.ref.01" "dialActions" Container, "" NotYet, "What to do with a number.";
-"axml.ref.02" "quickDial" Container, "" NotYet, "Speed dials.";
-"axml.ref.03" "callbackNumber" DialString, "" NotYet, "Own number, for web callback.";
+"axml.ref.01" "dialActions" Container, "" Acts, "Dial actions of the account's own: dialAction elements with id, title and rules as in rewriting. overrideDialAction names one; customOptions offers them on the soft keys.";
+"axml.ref.02" "quickDial" Container, "" Acts, "Speed dials: item elements with id, displayName, uri and key. They take the lamp keys that blf leaves free, give names to numbers, and are offered while dialling.";
+"axml.ref.03" "callbackNumber" DialString, "" Acts, "Own number, for web callback; its call is expected from it or from the number wanted.";
 // Our own, in the manner of the others
 "offhook.prov.01" "reportUrl" Url, "" Acts, "Where a report on each provisioned document goes, as JSON by POST: what became of every node. Placeholders as in extProvUrl.";
 "offhook.web.01" "extProvUsername" Text, "" Acts, "User name for the provisioning server, when it asks (Digest or Basic).";
@@ -315,5 +316,15 @@ table! {
 "offhook.dnd.01" "dndRejectCode" int(400, 699), "486" Acts, "SIP status for a call that do not disturb rejects.";
 "offhook.dnd.02" "dndSilent" Bool, "0" Acts, "1: do not disturb shows the call without ringing, in place of rejecting it.";
 "offhook.dnd.03" "doNotDisturbNow" Bool, "0" Acts, "1: do not disturb now, whatever the schedule says, until it is 0 again: the switch for the person at the phone.";
+"offhook.ws.01" "wcb_authUsername" Text, "" Acts, "Name for the web callback service when it asks (Digest; Basic over https).";
+"offhook.ws.02" "wcb_authPassword" Secret, "" Acts, "Password for it. Never printed.";
+"offhook.ws.03" "cth_ws_authUsername" Text, "" Acts, "Name for the call-through service when it asks.";
+"offhook.ws.04" "cth_ws_authPassword" Secret, "" Acts, "Password for it. Never printed.";
+"offhook.ws.05" "genericBalanceCheckAuthUsername" Text, "" Acts, "Name for the balance service when it asks.";
+"offhook.ws.06" "genericBalanceCheckAuthPassword" Secret, "" Acts, "Password for it. Never printed.";
+"offhook.ws.07" "genericBalanceCheckMethod" METHOD, "" Acts, "HTTP method, as wcb_method.";
+"offhook.ws.08" "genericBalanceCheckCustomHeaders" Text, "" Acts, "More HTTP headers, as wcb_customHeaders.";
+"offhook.ws.09" "wcb_autoAnswer" Bool, "0" Acts, "1: the call of a web callback is answered by itself even with the handset on the hook. While somebody waits for it with the handset lifted it always is.";
+"offhook.ws.10" "webServiceTimeoutInSeconds" int(1, 120), "15" Acts, "How long a web service may take [s].";
 "offhook.emergency.01" "emergencyNumbers" Text, "112,911" Acts, "Emergency numbers, comma-separated. For an hour after a call to one of them every call rings.";
 }

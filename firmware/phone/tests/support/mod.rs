@@ -11,7 +11,7 @@
     clippy::disallowed_methods
 )]
 
-use offhook_phone::account::fetch::{FetchRequest, FetchResponse};
+use offhook_phone::account::fetch::{FetchError, FetchRequest, FetchResponse};
 use offhook_phone::account::finding::DhcpOptions;
 use offhook_phone::account::template::Device;
 use offhook_phone::hal::{Hook, Key, Lamp, PanelEvent, Pattern, Route};
@@ -90,6 +90,8 @@ pub struct Office {
     pub requests: Vec<FetchRequest>,
     /// what DHCP says
     pub leases: Vec<DhcpOptions>,
+    /// requests to web services that nobody has answered
+    pub services: Vec<(PhoneFetchId, FetchRequest)>,
     pub done: BTreeMap<u64, Result<(), Refusal>>,
     pub bound: Vec<MediaId>,
     pub stopped: bool,
@@ -157,6 +159,7 @@ impl Office {
             fetches: Vec::new(),
             requests: Vec::new(),
             leases: Vec::new(),
+            services: Vec::new(),
             done: BTreeMap::new(),
             bound: Vec::new(),
             stopped: false,
@@ -226,6 +229,8 @@ impl Office {
                 Output::Media(command) => self.media_command(&command),
                 Output::Probe(probe) => self.probes.push(probe),
                 Output::FactoryReset => self.factory_resets += 1,
+                // ids of the accounts' web services begin there
+                Output::Fetch { id, request } if id.0 >= 1 << 40 => self.services.push((id, request)),
                 Output::Fetch { id, request } if request.method == "POST" => {
                     self.requests.push(request.clone());
                     self.posts.push((id, request.url, String::from_utf8(request.body).unwrap()));
@@ -691,6 +696,18 @@ impl Office {
     pub fn answer_fetch(&mut self, id: PhoneFetchId, status: u16, body: &[u8]) {
         let response = FetchResponse { status, headers: vec![], body: body.to_vec() };
         self.input(Input::Fetched { id, result: Ok(response) });
+    }
+
+    /// The oldest request to a web service gets this answer.
+    pub fn serve(&mut self, status: u16, body: &str) -> FetchRequest {
+        let response = FetchResponse { status, headers: vec![], body: body.as_bytes().to_vec() };
+        self.serve_with(Ok(response))
+    }
+
+    pub fn serve_with(&mut self, result: Result<FetchResponse, FetchError>) -> FetchRequest {
+        let (id, request) = self.services.remove(0);
+        self.input(Input::Fetched { id, result });
+        request
     }
 
     pub fn census(&self) -> Census {
