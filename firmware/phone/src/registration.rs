@@ -152,13 +152,13 @@ impl Phone {
                 let title = self.line(number).and_then(|line| line.settings.as_ref()).map(|s| s.title.clone());
                 self.notice(now, Level::Warning, format!("{}: {reason}", title.unwrap_or_default()));
             }
-            self.notify(Event::Registration { account: number, state: state.clone() });
+            self.notify(Event::Registration { account: number, state });
         }
         if usable && !was_usable {
             self.subscribe_lamps(now, number);
             self.subscribe_messages(now, number);
         }
-        self.registered_to_dial(now, number, &state);
+        self.registered_to_dial(now, number);
         if !usable && was_usable {
             // nobody will tell us, and nothing old may be shown as true
             for watch in self.watches.iter_mut().filter(|watch| watch.account == number) {

@@ -30,8 +30,8 @@ fn idle() -> View {
             state: AccountState::Registered,
             local: None,
             source: "provisioned".into(),
-            values: [("expires", "600", "set by the PBX", false), ("ptime", "40", "set by you", false)]
             balance: None,
+            values: [("expires", "600", "set by the PBX", false), ("ptime", "40", "set by you", false)]
                 .into_iter()
                 .chain([("callWaiting", "0", "set by the PBX", true)])
                 .map(|(node, value, origin, locked)| ValueView {
