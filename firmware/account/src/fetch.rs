@@ -24,6 +24,8 @@ pub struct FetchRequest {
     pub credentials: Option<Credentials>,
     /// A laboratory: passwords may be sent in the clear.
     pub insecure: bool,
+    /// It is not sent on to another host, whatever the server answers: what is in it is for this one only.
+    pub only_home: bool,
     /// What https believes beside the system's authorities, and what it shows of itself.
     pub trust: Arc<Trust>,
     /// stop reading past this, after decompression [octets]
@@ -88,6 +90,7 @@ impl FetchRequest {
             body: Vec::new(),
             credentials: None,
             insecure: false,
+            only_home: false,
             trust: Arc::default(),
             max_bytes: document::MAX_DOCUMENT,
             timeout: TIMEOUT,

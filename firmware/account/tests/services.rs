@@ -72,6 +72,7 @@ fn a_callback_is_a_get_with_its_numbers_encoded() {
     assert_eq!((request.body.len(), header(&request, "Content-Type")), (0, None));
     assert_eq!(header(&request, "User-Agent"), Some("Offhook/1"));
     assert_eq!((request.max_bytes, request.timeout), (MAX_ANSWER, Duration::from_secs(15)));
+    assert!(request.only_home, "nobody else is to see the number");
     assert!(!format!("{request:?}").contains("s3cret"));
     assert!(read("<wcb_url>https://x/</wcb_url>").0.services.callback.is_none(), "it is switched off");
 }

@@ -43,6 +43,7 @@ pub struct Exchange {
     home: Url,
     credentials: Option<Credentials>,
     insecure: bool,
+    only_home: bool,
     cnonce: String,
     seen: Vec<Url>,
     answers: usize,
@@ -81,6 +82,7 @@ impl Exchange {
             home: url.clone(),
             credentials,
             insecure: request.insecure,
+            only_home: request.only_home,
             cnonce,
             seen: vec![url],
             answers: 0,
@@ -120,6 +122,9 @@ impl Exchange {
         let to = web_url(to.as_str()).map_err(|_| bad(format!("{shown} is neither http nor https")))?;
         if self.hop.url.scheme() == "https" && to.scheme() != "https" {
             return Err(FetchError::Tls(format!("the server sends the phone from https to {shown}; make it https")));
+        }
+        if self.only_home && to.origin() != self.home.origin() {
+            return Err(bad(format!("{shown} is another server, which has no business with this request")));
         }
         if self.seen.contains(&to) {
             return Err(bad(format!("in a circle, back to {}", without_secrets(to.as_str()))));
@@ -347,6 +352,15 @@ mod tests {
             assert_eq!((exchange.hop().method.as_str(), exchange.hop().body.len()), (method, length));
             assert_eq!(exchange.hop().headers.is_empty(), length == 0);
         }
+    }
+
+    #[test]
+    fn a_request_for_one_server_alone_is_not_sent_to_another() {
+        let request = FetchRequest { only_home: true, ..FetchRequest::get("https://pbx.test/a?number=0301234") };
+        let mut exchange = Exchange::new(&request, String::new()).unwrap();
+        assert_eq!(answer(&mut exchange, 302, "location", "/b"), Ok(Next::Again));
+        let refused = answer(&mut exchange, 302, "location", "https://elsewhere.test/b");
+        assert!(matches!(&refused, Err(FetchError::Other(why)) if why.contains("another server")), "{refused:?}");
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl Phone {
     }
 
     /// The account is registered, or will not be.
-    pub(crate) fn registered_to_dial(&mut self, now: Now, account: u32, state: &AccountState) {
+    pub(crate) fn registered_to_dial(&mut self, now: Now, account: u32) {
+        let Some(state) = self.line(account).map(|line| line.registration.clone()) else { return };
         if !matches!(state, AccountState::Registered | AccountState::Failed(_)) {
             return;
         }

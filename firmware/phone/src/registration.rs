@@ -106,7 +106,7 @@ impl Phone {
             let _ = self.endpoint.register(now.instant, identity);
         } else {
             let _ = self.endpoint.unregister(now.instant, identity);
-            self.set_registration(now, number, &AccountState::Off, None);
+            self.set_registration(now, number, AccountState::Off, None);
         }
     }
 
@@ -121,17 +121,17 @@ impl Phone {
             _ => None,
         };
         match state {
-            RegistrationState::Unregistered => self.set_registration(now, number, &AccountState::Off, None),
+            RegistrationState::Unregistered => self.set_registration(now, number, AccountState::Off, None),
             // a refresh is nobody's business
             RegistrationState::Registering if line.usable => {}
-            RegistrationState::Registering => self.set_registration(now, number, &AccountState::Registering, None),
+            RegistrationState::Registering => self.set_registration(now, number, AccountState::Registering, None),
             RegistrationState::Registered { local, .. } if registers => {
-                self.set_registration(now, number, &AccountState::Registered, Some(local));
+                self.set_registration(now, number, AccountState::Registered, Some(local));
             }
             RegistrationState::Registered { .. } => {}
             RegistrationState::Failed { status, reason, retry_at } => {
                 let text = failure_text(status, &reason, retry_at.is_none());
-                self.set_registration(now, number, &AccountState::Failed(text), None);
+                self.set_registration(now, number, AccountState::Failed(text), None);
             }
         }
         if let Some(told) = told {
@@ -139,26 +139,26 @@ impl Phone {
         }
     }
 
-    fn set_registration(&mut self, now: Now, number: u32, state: &AccountState, local: Option<SocketAddr>) {
+    fn set_registration(&mut self, now: Now, number: u32, state: AccountState, local: Option<SocketAddr>) {
         let Some(line) = self.line_mut(number) else { return };
         let was_usable = line.usable;
-        line.usable = *state == AccountState::Registered && !line.leaving;
+        line.usable = state == AccountState::Registered && !line.leaving;
         line.local = local.or(line.local);
-        let news = line.registration != *state;
-        line.registration.clone_from(state);
+        let news = line.registration != state;
+        line.registration = state.clone();
         let usable = line.usable;
         if news {
-            if let AccountState::Failed(reason) = state {
+            if let AccountState::Failed(reason) = &state {
                 let title = self.line(number).and_then(|line| line.settings.as_ref()).map(|s| s.title.clone());
                 self.notice(now, Level::Warning, format!("{}: {reason}", title.unwrap_or_default()));
             }
-            self.notify(Event::Registration { account: number, state: state.clone() });
+            self.notify(Event::Registration { account: number, state });
         }
         if usable && !was_usable {
             self.subscribe_lamps(now, number);
             self.subscribe_messages(now, number);
         }
-        self.registered_to_dial(now, number, state);
+        self.registered_to_dial(now, number);
         if !usable && was_usable {
             // nobody will tell us, and nothing old may be shown as true
             for watch in self.watches.iter_mut().filter(|watch| watch.account == number) {

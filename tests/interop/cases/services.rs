@@ -165,7 +165,7 @@ fn web_services(case: &Case) -> Outcome {
     phone.wait_view(10, "that it waits", |view| view["service"] == "Waiting for the call to 101")?;
     let asked = services.asked("/callback");
     let expected = ("POST /callback".to_owned(), format!("{{\"to\":\"101\",\"key\":\"{password}\"}}"));
-    wait::ensure(asked == [expected], || "the callback was asked otherwise than told".to_owned())?;
+    wait::ensure(asked == [expected], || format!("the callback was asked with {asked:?}"))?;
     bob.call("100")?;
     phone.wait_calls(&["talking"])?;
     bob.wait_calls(&["talking"])?;

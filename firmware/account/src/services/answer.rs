@@ -76,7 +76,7 @@ pub fn balance(result: Result<&FetchResponse, &FetchError>) -> Result<String, Fa
     balance.ok_or_else(|| Failure::Unusable("no <balanceString> in the answer".into()))
 }
 
-/// Whether a service of which no value is asked (an action, a start of a VPN) took the request.
+/// Whether a service of which no value is asked (an action) took the request.
 ///
 /// # Errors
 /// It did not.

@@ -34,8 +34,6 @@ pub struct Services {
     pub balance: Option<BalanceCheck>,
     /// `axml.misc.02`
     pub custom_action: Option<Service>,
-    /// `axml.misc.01`
-    pub vpn_startup: Option<Service>,
     /// `axml.ref.01`, in the order of the document
     pub dial_actions: Vec<Programmed>,
     /// `axml.ref.02`, in the order of the keys

@@ -79,8 +79,6 @@ const ACTION: Nodes = Nodes {
     password: "",
 };
 
-const VPN: Nodes = Nodes { name: "VPN start", parameters: &[], url: "vpnStartupUrl", ..ACTION };
-
 /// `text` answers a node's usable value, empty if there is none. Remarks on single nodes come back; those on parts of
 /// `dialActions` and `quickDial` go to `findings` with their places.
 pub(crate) fn read(
@@ -108,7 +106,6 @@ pub(crate) fn read(
             delay: seconds("balanceCheckDelayInSeconds"),
         }),
         custom_action: reader.service(&ACTION),
-        vpn_startup: reader.service(&VPN),
         dial_actions: dial_actions(document, findings),
         quick_dials: quick_dials(document, findings),
     };

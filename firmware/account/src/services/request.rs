@@ -82,6 +82,7 @@ pub fn request(service: &Service, parameters: &[(&str, &str)], context: &Context
         body,
         credentials: (!username.is_empty()).then(|| Credentials { username, password: Secret::new(password) }),
         insecure: context.insecure,
+        only_home: true,
         trust: Arc::clone(&context.trust),
         max_bytes: MAX_ANSWER,
         timeout: service.timeout,
