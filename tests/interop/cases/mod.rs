@@ -1,6 +1,7 @@
 //! The cases, by what they are about.
 
 mod contacts;
+mod contacts_phone;
 mod control;
 mod daemons;
 mod finding;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> Vec<Entry> {
         contacts::cases(),
         web::cases(),
         finding::cases(),
+        contacts_phone::cases(),
         load::cases(),
     ]
     .into_iter()
