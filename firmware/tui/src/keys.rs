@@ -46,6 +46,7 @@ pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: b
             screen.form = login::Form::summoned();
             Reaction::Redraw
         }
+        KeyCode::Enter if screen.page == Page::Settings => Reaction::Command(Command::Provision),
         KeyCode::Esc if logging_in && screen.form.shown(view).is_some() => turn(screen, Page::Home),
         KeyCode::Enter if self_test::runs(view) => Reaction::Command(Command::SelfTest(SelfTestOrder::Next)),
         KeyCode::Enter if screen.page == Page::SelfTest => begin_test(screen),

@@ -65,6 +65,8 @@ pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<
     }
     if view.finding.is_some() {
         lines.push(Line::raw(fit("Enter: log in to a provisioning server", width)));
+    } else if !view.provisioning.is_empty() {
+        lines.push(Line::raw(fit("Enter: fetch the settings again", width)));
     }
     for directory in &view.directories {
         lines.push(Line::raw(fit(&format!("contacts of {}: {}", directory.title, directory.last), width)));

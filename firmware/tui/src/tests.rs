@@ -510,3 +510,13 @@ fn settings_say_who_set_them() {
     }
     panic!("no settings page");
 }
+
+#[test]
+fn enter_on_the_settings_page_fetches_them_again() {
+    let fetched =
+        ProvisioningView { url: "https://pbx.test/".into(), last: "unchanged".into(), ok: Some(true), report: None };
+    let view = View { provisioning: vec![fetched], ..idle() };
+    let mut screen = Screen { page: Page::Settings, ..Screen::new() };
+    assert!(drawn(&screen, &view, Instant::now(), 40, 30).contains("Enter: fetch the settings again"));
+    assert_eq!(press(&mut screen, KeyCode::Enter, &view), Reaction::Command(Command::Provision));
+}
