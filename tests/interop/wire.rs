@@ -48,8 +48,8 @@ pub(crate) fn alone_with(addresses: &[Ipv4Addr]) -> Outcome<Wire> {
         }
     });
     ip("link set lo up")?;
-    // A wire with nobody at its other end.
-    ip("link add wire type dummy")?;
+    // A wire with nobody at its other end: a bridge without ports, which more kernels have than `dummy`.
+    ip("link add wire type bridge")?;
     ip("link set wire up")?;
     for address in addresses {
         ip(&format!("address add {address}/24 dev wire"))?;

@@ -35,7 +35,7 @@ fn bob_and_carol_hear_each_other(world: &mut World) {
     assert!(at_bob > 20.0 && at_carol > 20.0, "Bob hears {at_bob:.1} dB, Carol {at_carol:.1} dB\n{}", world.summary());
 }
 
-/// Covers: offhook.fwd.01, axml.cw.01
+/// Covers: axml.cw.01
 #[test]
 fn a_call_that_finds_alice_busy_reaches_carol_and_alice_keeps_talking() {
     let mut world = three("forward_busy");
@@ -61,7 +61,6 @@ fn a_call_that_finds_alice_busy_reaches_carol_and_alice_keeps_talking() {
     all_quiet(&mut world, &["alice", "bob", "carol"]);
 }
 
-/// Covers: offhook.fwd.02, offhook.fwd.03
 #[test]
 fn a_call_that_alice_does_not_answer_rings_at_carols_after_the_time_that_is_set() {
     let mut world = three("forward_no_answer");

@@ -105,7 +105,7 @@ fn a_body_makes_a_post_and_its_values_are_escaped_as_its_type_demands() {
     );
 }
 
-/// Covers: axml.wcb.06, offhook.ws.01, offhook.ws.02, offhook.ws.10
+/// Covers: axml.wcb.06
 #[test]
 fn custom_headers_and_credentials_go_along_and_none_of_the_drivers_own() {
     let nodes = "<wcb_url>https://x/</wcb_url><wcb_customHeaders>X-Api: %account[apiToken]%\\nX-To: %targetNumber%\n\
@@ -205,7 +205,7 @@ fn call_through_is_a_dial_string_or_a_service_that_says_it() {
     assert_eq!(service.headers, [("X-A".to_owned(), "b".to_owned())]);
 }
 
-/// Covers: axml.bal.01, axml.bal.04, axml.bal.05, offhook.ws.05, offhook.ws.06, offhook.ws.07, offhook.ws.08
+/// Covers: axml.bal.01, axml.bal.04, axml.bal.05
 #[test]
 fn the_balance_check_is_read_with_its_times() {
     let check = |nodes: &str| {
