@@ -6,6 +6,7 @@
 mod applying;
 mod calls;
 mod contacts;
+mod forwarding;
 mod lamps;
 mod provisioning;
 mod rules;

@@ -95,6 +95,9 @@ impl Pbx {
             Event::Answered { session, body, .. } => {
                 self.with_calls(now, |calls, context| calls.answered(context, session, body));
             }
+            Event::Redirected { session, response } => {
+                self.with_calls(now, |calls, context| calls.redirected(context, session, &response));
+            }
             Event::Confirmed { session, body } => {
                 self.with_calls(now, |calls, context| calls.confirmed(context, session, body));
             }

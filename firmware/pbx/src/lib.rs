@@ -22,6 +22,7 @@
 mod chance;
 mod context;
 mod dispatch;
+mod forwarding;
 mod journal;
 mod location;
 mod messages;

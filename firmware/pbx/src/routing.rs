@@ -2,17 +2,18 @@
 //! somebody answers, then two. SDP passes through untouched. The numbers of the PBX itself end here (`numbers`).
 //!
 //! Refusals of several phones become one as RFC 3261 section 16.7 step 6 chooses, with our own words for what the caller
-//! cannot act on (a phone that asks the PBX for credentials, that has lost its contact, that did not answer). Redirections
-//! are not followed. An INVITE without offer goes on without one: the phone's 2xx has the offer, and its ACK waits for what
+//! cannot act on (a phone that asks the PBX for credentials, that has lost its contact, that did not answer). A call that a
+//! phone sends on (3xx) goes there once no other phone of the user rings any more (`forwarding`). An INVITE without offer goes on without one: the phone's 2xx has the offer, and its ACK waits for what
 //! the caller's ACK brings (RFC 3261 section 13.2.1); re-INVITEs likewise.
 
 use crate::context::{Context, asserted};
+use crate::forwarding::{self, Diversion, Redirection};
 use crate::numbers::{self, Number, Player};
 use crate::{MediaId, Output};
 use offhook_media as media;
 use offhook_media::sdp::SdpError;
 use offhook_sip::event_package::dialog_info::{Dialog, DialogState, Direction};
-use offhook_sip::{Body, Ended, Endpoint, Headers, Request, SessionId};
+use offhook_sip::{Body, Ended, Endpoint, Headers, Request, Response, SessionId, Uri};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -33,8 +34,22 @@ struct Call {
     from: String,
     /// as the called phone shows it
     name: String,
+    /// as dialled
     to: String,
+    /// whose phones ring or are talked to: `to`, unless the call was sent on
+    called: String,
+    /// who sent it on, the first one first
+    diversions: Vec<Diversion>,
     state: State,
+}
+
+/// What of the caller's INVITE every INVITE to a phone needs.
+#[derive(Debug, Clone)]
+struct Asked {
+    /// `None`: the phones make the offer
+    offer: Option<Body>,
+    source: SocketAddr,
+    uri: Uri,
 }
 
 #[derive(Debug)]
@@ -45,10 +60,11 @@ enum State {
         /// more than one phone: no early media, the caller could not tell the phones apart
         several: bool,
         refusals: Vec<u16>,
+        /// what a phone that sends the call on wants; followed when the last of the others has refused
+        redirection: Option<Redirection>,
         /// last provisional status passed on
         early: Option<u16>,
-        /// the caller made an offer; otherwise the phones do
-        offered: bool,
+        asked: Box<Asked>,
         no_answer_at: Instant,
     },
     Talking {
@@ -116,7 +132,15 @@ impl Calls {
             return context.reject(session, 503, headers);
         }
         let name = self.caller_name(context, from, request);
-        let call = |state| Call { caller: session, from: from.to_owned(), name: name.clone(), to: to.clone(), state };
+        let call = |state| Call {
+            caller: session,
+            from: from.to_owned(),
+            name: name.clone(),
+            to: to.clone(),
+            called: to.clone(),
+            diversions: Vec::new(),
+            state,
+        };
         if let Some(number) = Number::dialled(&to) {
             let playing = self
                 .calls
@@ -137,46 +161,98 @@ impl Calls {
             self.put(call(State::Binding { media, number, offer, peer: source, give_up_at }));
             return;
         }
-        if context.users.get(&to).is_none() {
-            return context.reject(session, 404, Headers::new());
-        }
-        let mut targets = context.location.targets(context.now.instant, &to);
-        let registered = !targets.is_empty();
-        // calling the own number reaches the other phones of the user
-        targets.retain(|target| to != from || target.source != source);
-        if targets.is_empty() {
-            let status = if registered { 486 } else { 480 };
-            return context.reject(session, status, Headers::new());
-        }
-        let Some(aor) = context.aor(from) else {
-            return context.reject(session, 500, Headers::new());
-        };
-        let identity = context.identities.of(context.endpoint, context.now.instant, &aor, from, &name);
-        let mut branches = Vec::new();
-        let several = targets.len() > 1;
-        for target in targets {
-            let mut headers = Headers::new();
-            headers.push("P-Asserted-Identity", asserted(&aor, &name));
-            let via = Some((target.flow, target.source));
-            if let Ok(branch) =
-                context.endpoint.invite_via(context.now.instant, identity, target.uri, via, offer.clone(), headers)
-            {
-                branches.push(branch);
+        let asked = Box::new(Asked { offer, source, uri: request.uri.clone() });
+        match fork(context, from, &name, &to, &[], &asked) {
+            Ok(branches) => {
+                context.log(&format!("{from} calls {to} on {} phone(s)", branches.len()));
+                self.put(call(State::forking(context, branches, None, asked)));
             }
+            Err(status) => context.reject(session, status, Headers::new()),
         }
-        if branches.is_empty() {
-            return context.reject(session, 480, Headers::new());
+    }
+
+    /// 3xx of a called phone; its session ends next.
+    pub(crate) fn redirected(&mut self, context: &mut Context<'_>, session: SessionId, response: &Response) {
+        let Some(call) = self.by_session.get(&session).and_then(|id| self.calls.get_mut(id)) else { return };
+        let State::Forking { redirection, asked, .. } = &mut call.state else { return };
+        // 305 names a proxy and 380 another service: no place to call
+        if session == call.caller || !matches!(response.status, 300..=302) {
+            return;
         }
-        context.log(&format!("{from} calls {to} on {} phone(s)", branches.len()));
-        let no_answer_at = context.now.instant + NO_ANSWER;
-        self.put(call(State::Forking {
-            branches,
-            several,
-            refusals: Vec::new(),
-            early: None,
-            offered: offer.is_some(),
-            no_answer_at,
-        }));
+        let own = context.aor(&call.called);
+        let homes: Vec<&Uri> = own.iter().chain([&asked.uri]).collect();
+        let wish = Redirection::of(response, &homes);
+        // of two phones of a user the first one counts that can be followed
+        if redirection.as_ref().is_none_or(|earlier| earlier.to.is_none()) {
+            *redirection = Some(wish);
+        }
+    }
+
+    /// No phone of the user is left to answer: on to where one of them sent the call, or the caller hears `status`.
+    fn unanswered(&mut self, context: &mut Context<'_>, id: u64, status: u16) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let State::Forking { redirection, .. } = &mut call.state else { return };
+        let Some(redirection) = redirection.take() else { return self.give_up(context, id, status) };
+        if let Err((status, why)) = self.follow(context, id, &redirection) {
+            let Some(call) = self.calls.get(&id) else { return };
+            context.log(&format!("call of {} not sent on by {}: {why}", call.from, call.called));
+            let headers = warning(399, &format!("not sent on: {why}"));
+            context.reject(call.caller, status, headers);
+            let caller = call.caller;
+            self.finish(context, id, Some(caller), &format!("answered {status}"));
+        }
+    }
+
+    /// # Errors
+    /// The status for the caller, and why.
+    fn follow(
+        &mut self,
+        context: &mut Context<'_>,
+        id: u64,
+        redirection: &Redirection,
+    ) -> Result<(), (u16, &'static str)> {
+        let Some(call) = self.calls.get_mut(&id) else { return Ok(()) };
+        let State::Forking { branches, asked, .. } = &call.state else { return Ok(()) };
+        let refused = |why| (redirection.refusal(), why);
+        let to = redirection.to.clone().ok_or(refused("the target is not a number of this PBX"))?;
+        if to == call.called || call.diversions.iter().any(|diversion| diversion.by == to) {
+            return Err(refused("the call would go round in a circle"));
+        }
+        if call.diversions.len() >= forwarding::MOST {
+            return Err(refused("it was sent on too often"));
+        }
+        let mut diversions = call.diversions.clone();
+        diversions.push(Diversion { by: call.called.clone(), reason: redirection.reason });
+        let (asked, rest) = (asked.clone(), branches.clone());
+        let branches =
+            fork(context, &call.from, &call.name, &to, &diversions, &asked).map_err(|status| match status {
+                404 => refused("nobody has the number"),
+                status => (status, "nobody is there"),
+            })?;
+        // after 30 s they may still ring
+        for branch in rest {
+            self.by_session.remove(&branch);
+            context.end(branch, None);
+        }
+        let host = context.site.sip.to_string();
+        let names = |number: &str| shown_name(context, number);
+        let over = call.dialogs(id, context.endpoint, &host, &names).into_iter().filter(|(of, _)| *of == call.called);
+        self.ended.extend(over.map(|(of, dialog)| (of, Dialog { state: DialogState::Terminated, ..dialog })));
+        context.log(&format!(
+            "{} sends the call of {} on to {to} ({}), {} phone(s)",
+            call.called,
+            call.from,
+            redirection.reason,
+            branches.len()
+        ));
+        self.changed.extend([call.from.clone(), call.called.clone(), to.clone()]);
+        self.by_session.extend(branches.iter().map(|&branch| (branch, id)));
+        call.called = to;
+        call.diversions = diversions;
+        // RFC 3261 section 21.1.3
+        let _ = context.endpoint.ring(context.now.instant, call.caller, 181, None);
+        call.state = State::forking(context, branches, Some(181), asked);
+        Ok(())
     }
 
     /// 1xx of a called phone.
@@ -189,7 +265,7 @@ impl Calls {
         }
         *early = Some(status);
         let _ = context.endpoint.ring(context.now.instant, call.caller, status, body);
-        self.changed.extend([call.from.clone(), call.to.clone()]);
+        self.changed.extend([call.from.clone(), call.called.clone()]);
     }
 
     /// 2xx of a called phone: the first wins.
@@ -199,13 +275,13 @@ impl Calls {
             return context.end(session, Some(ELSEWHERE));
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let State::Forking { branches, offered, .. } = &mut call.state else { return };
+        let State::Forking { branches, asked, .. } = &mut call.state else { return };
         let others: Vec<SessionId> = branches.iter().copied().filter(|&branch| branch != session).collect();
         let since = context.now.instant;
-        let exchange = if *offered { Exchange::Idle } else { Exchange::Owed { owed: session } };
+        let exchange = if asked.offer.is_some() { Exchange::Idle } else { Exchange::Owed { owed: session } };
         call.state = State::Talking { callee: session, since, exchange };
-        let (caller, line) = (call.caller, format!("{} and {} talk", call.from, call.to));
-        self.changed.extend([call.from.clone(), call.to.clone()]);
+        let (caller, line) = (call.caller, format!("{} and {} talk", call.from, call.called));
+        self.changed.extend([call.from.clone(), call.called.clone()]);
         for other in others {
             self.by_session.remove(&other);
             context.end(other, Some(ELSEWHERE));
@@ -330,20 +406,23 @@ impl Calls {
     pub(crate) fn ended(&mut self, context: &mut Context<'_>, session: SessionId, why: &Ended) {
         let Some(&id) = self.by_session.get(&session) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
-        if let State::Forking { branches, refusals, .. } = &mut call.state
+        if let State::Forking { branches, refusals, redirection, .. } = &mut call.state
             && session != call.caller
         {
             self.by_session.remove(&session);
             branches.retain(|&branch| branch != session);
             refusals.push(match why {
+                Ended::Refused { status: 300..=399, .. } => redirection.as_ref().map_or(480, Redirection::refusal),
                 Ended::Refused { status, .. } | Ended::Failed { status, .. } => *status,
                 Ended::Local | Ended::Remote { .. } => 480,
             });
             // section 16.7: a global refusal speaks for all phones of the user
             let declined = refusals.iter().any(|status| *status >= 600);
-            if branches.is_empty() || declined {
-                let status = combined(refusals);
+            let status = combined(refusals);
+            if declined {
                 self.give_up(context, id, status);
+            } else if branches.is_empty() {
+                self.unanswered(context, id, status);
             }
             return;
         }
@@ -428,7 +507,7 @@ impl Calls {
             self.calls.iter().filter(|(_, c)| c.deadline() <= context.now.instant).map(|(&id, _)| id).collect();
         for id in due {
             match self.calls.get(&id).map(|c| &c.state) {
-                Some(State::Forking { .. }) => self.give_up(context, id, 480),
+                Some(State::Forking { .. }) => self.unanswered(context, id, 480),
                 Some(State::Binding { .. }) => self.give_up(context, id, 503),
                 _ => self.finish(context, id, None, "it was forgotten"),
             }
@@ -474,7 +553,7 @@ impl Calls {
         if let State::Forking { branches, .. } = &call.state {
             self.by_session.extend(branches.iter().map(|&branch| (branch, self.last)));
         }
-        self.changed.extend([call.from.clone(), call.to.clone()]);
+        self.changed.extend([call.from.clone(), call.called.clone()]);
         self.calls.insert(self.last, call);
     }
 
@@ -506,7 +585,7 @@ impl Calls {
             .extend(last.into_iter().map(|(user, dialog)| (user, Dialog { state: DialogState::Terminated, ..dialog })));
         let Some(call) = self.calls.remove(&id) else { return };
         self.by_session.retain(|_, of| *of != id);
-        self.changed.extend([call.from.clone(), call.to.clone()]);
+        self.changed.extend([call.from.clone(), call.called.clone()]);
         let mut sessions = vec![call.caller];
         let mut lasted = None;
         match &call.state {
@@ -539,6 +618,63 @@ impl Calls {
         let written = request.headers.from().and_then(|from| from.display_name).unwrap_or_default();
         let plain: String = written.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
         if plain.trim().is_empty() { from.to_owned() } else { plain.trim().to_owned() }
+    }
+}
+
+/// An INVITE to every phone of `to`.
+///
+/// # Errors
+/// The status for the caller: nobody has that number, or no phone of his can be asked.
+fn fork(
+    context: &mut Context<'_>,
+    from: &str,
+    name: &str,
+    to: &str,
+    diversions: &[Diversion],
+    asked: &Asked,
+) -> Result<Vec<SessionId>, u16> {
+    if context.users.get(to).is_none() {
+        return Err(404);
+    }
+    let mut targets = context.location.targets(context.now.instant, to);
+    let registered = !targets.is_empty();
+    // calling the own number reaches the other phones of the user
+    targets.retain(|target| to != from || target.source != asked.source);
+    if targets.is_empty() {
+        return Err(if registered { 486 } else { 480 });
+    }
+    let aor = context.aor(from).ok_or(500_u16)?;
+    let identity = context.identities.of(context.endpoint, context.now.instant, &aor, from, name);
+    let mut headers = Headers::new();
+    headers.push("P-Asserted-Identity", asserted(&aor, name));
+    // RFC 5806 section 3: the newest on top
+    for diversion in diversions.iter().rev() {
+        if let Some(by) = context.aor(&diversion.by) {
+            headers.push("Diversion", format!("<{by}>;reason={};counter=1", diversion.reason));
+        }
+    }
+    let mut branches = Vec::new();
+    for target in targets {
+        let (now, via) = (context.now.instant, Some((target.flow, target.source)));
+        let (offer, headers) = (asked.offer.clone(), headers.clone());
+        if let Ok(branch) = context.endpoint.invite_via(now, identity, target.uri, via, offer, headers) {
+            branches.push(branch);
+        }
+    }
+    if branches.is_empty() { Err(480) } else { Ok(branches) }
+}
+
+impl State {
+    fn forking(context: &Context<'_>, branches: Vec<SessionId>, early: Option<u16>, asked: Box<Asked>) -> Self {
+        Self::Forking {
+            several: branches.len() > 1,
+            branches,
+            refusals: Vec::new(),
+            redirection: None,
+            early,
+            asked,
+            no_answer_at: context.now.instant + NO_ANSWER,
+        }
     }
 }
 
@@ -579,14 +715,15 @@ impl Call {
                 remote_tag: ids.as_ref().and_then(|ids| tag(&ids.local_tag)),
                 direction: Some(direction),
                 state,
-                remote_identity: offhook_sip::Uri::sip(number, host).map(|uri| uri.to_string()),
+                remote_identity: Uri::sip(number, host).map(|uri| uri.to_string()),
                 remote_display: Some(name),
             }
         };
         let mut dialogs =
             vec![(self.from.clone(), dialog(Direction::Initiator, "a", Some(self.caller), &self.to, names(&self.to)))];
         if let Some(session) = called {
-            dialogs.push((self.to.clone(), dialog(Direction::Recipient, "b", session, &self.from, self.name.clone())));
+            dialogs
+                .push((self.called.clone(), dialog(Direction::Recipient, "b", session, &self.from, self.name.clone())));
         }
         dialogs
     }

@@ -94,6 +94,8 @@ impl Phone {
             sip::Event::Incoming { session, identity, request, source, offer } => {
                 self.invited(now, session, identity, &request, source, offer.as_ref());
             }
+            // whom to call is the person's decision: the call ends with the status, as `Ended` says
+            sip::Event::Redirected { .. } => {}
             sip::Event::Progress { session, status, body, .. } => {
                 self.progressed(now, session, status, body.as_ref());
             }

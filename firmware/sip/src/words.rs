@@ -257,6 +257,12 @@ pub enum Event {
         body: Option<Body>,
         response: Box<Response>,
     },
+    /// 3xx of our INVITE: where else the called party may be (RFC 3261 section 8.1.3.4). `Ended` follows; whoever wants to
+    /// go there makes another call.
+    Redirected {
+        session: SessionId,
+        response: Box<Response>,
+    },
     /// ACK of our 2xx (with its body if our 2xx carried the offer).
     Confirmed {
         session: SessionId,

@@ -46,6 +46,43 @@ fn called_party_hangs_up() {
     pair.assert_empty();
 }
 
+/// RFC 3261 section 8.1.3.4: who called decides whether to follow.
+#[test]
+fn a_redirection_is_told_with_its_contacts_before_the_end() {
+    let mut pair = pair();
+    let call = pair.call();
+    pair.world.run(ms(50));
+    let called = pair.incoming();
+    let mut headers = Headers::new();
+    headers.push("Contact", "<sip:102@example.com>");
+    pair.world.with(pair.bob, |e, now| e.reject(now, called, 302, None, headers).unwrap());
+    pair.world.run(ms(50));
+    let events = pair.world.take(pair.alice);
+    let [Event::Redirected { session, response }, Event::Ended { why: Ended::Refused { status: 302, .. }, .. }] =
+        &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((*session, response.headers.contacts()[0].uri.user().as_deref()), (call, Some("102")));
+    pair.assert_empty();
+}
+
+#[test]
+fn who_has_hung_up_is_not_told_where_else_to_call() {
+    let mut pair = pair();
+    let call = pair.call();
+    pair.world.run(ms(50));
+    let called = pair.incoming();
+    pair.world.with(pair.alice, |e, now| e.end(now, call, None).unwrap());
+    let mut headers = Headers::new();
+    headers.push("Contact", "<sip:102@example.com>");
+    pair.world.with(pair.bob, |e, now| e.reject(now, called, 302, None, headers).unwrap());
+    pair.world.run(ms(50));
+    let events = pair.world.take(pair.alice);
+    assert!(matches!(&events[..], [Event::Ended { why: Ended::Local, .. }]), "{events:?}");
+    pair.assert_empty();
+}
+
 #[test]
 fn busy_is_told_with_its_status_and_reason() {
     let mut pair = pair();

@@ -125,7 +125,12 @@ impl Endpoint {
                 }));
             }
             status => {
-                self.tell_ended(id, Ended::Refused { status, reason: response.reason });
+                let (reason, told) = (response.reason.clone(), session.ended);
+                if (300..=399).contains(&status) && !told {
+                    let response = Box::new(response);
+                    self.outputs.push_back(Output::Event(Event::Redirected { session: id, response }));
+                }
+                self.tell_ended(id, Ended::Refused { status, reason });
                 self.drop_session(now, id);
             }
         }
