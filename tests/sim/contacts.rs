@@ -155,3 +155,106 @@ fn the_phones_own_book_is_believed_first_and_survives_a_restart() {
     assert_eq!(world.view("alice").blf[0].label, "Bob Öztürk");
     assert!(!world.desk("alice").records.contains_key("contacts.vcf"), "an empty book needs no file");
 }
+
+const LOGIN: &str = "<cardDavUsername>anna</cardDavUsername><cardDavPassword>book-password</cardDavPassword>";
+
+/// Alice's account from now on, and it counts.
+fn given(world: &mut World, nodes: &str) {
+    give(world, &format!("{LOGIN}{nodes}"));
+    world.seconds(1.0);
+    let view = world.view("alice");
+    assert_eq!(view.provisioning[0].ok, Some(true), "{:?}", view.provisioning);
+}
+
+/// Bob calls Alice; whether her phone rings.
+fn bob_gets_through(world: &mut World) -> bool {
+    world.lift("bob");
+    world.dial("bob", "100#");
+    world.seconds(1.0);
+    let rings = world.desk("alice").ring;
+    assert_eq!(world.tone("bob"), Some(if rings { "ringing" } else { "busy" }), "{}", world.summary());
+    world.put_down("bob");
+    world.seconds(1.0);
+    rings
+}
+
+/// A local contact with this number.
+fn own(uid: &str, name: &str, number: &str, label: &str) -> Contact {
+    let numbers = vec![Number { address: number.into(), labels: vec![label.into()] }];
+    Contact { uid: uid.into(), name: name.into(), organisation: String::new(), numbers }
+}
+
+/// Covers: axml.dnd.07, axml.dnd.10, axml.dnd.11
+#[test]
+fn a_schedule_about_a_contact_follows_the_contact_through_the_books() {
+    let mut world = office("dnd_contact");
+    let entry = |source: &str, identifier: &str| {
+        format!(
+            "<doNotDisturb><dndEntry><from>00:00</from><to>23:59</to><weekdays>127</weekdays><contacts>\
+             <contactInfo name=\"whoever\" phone=\"101\" source=\"{source}\" identifier=\"{identifier}\"/></contacts>\
+             </dndEntry></doNotDisturb>"
+        )
+    };
+    given(&mut world, &entry("dav", "c"));
+    assert!(bob_gets_through(&mut world), "the schedule is about Carol");
+    given(&mut world, &entry("dav", "Bob Öztürk"));
+    assert!(!bob_gets_through(&mut world), "the schedule is about Bob, as the server knows him");
+    // Bob gets another telephone: who calls from the old one is not Bob any more.
+    world.directory.person("office", "Bob Öztürk", "109");
+    world.seconds(200.0);
+    assert!(bob_gets_through(&mut world), "101 is not Bob's number any more");
+    // The same identifier in another book is another contact.
+    given(&mut world, &entry("ab", "local-1"));
+    assert!(bob_gets_through(&mut world), "nobody is in the phone's own book");
+    world.command("alice", Command::SaveContact(own("", "Bobby", "101", "desk")));
+    assert!(!bob_gets_through(&mut world), "Bob is local-1 in the phone's own book");
+    world.act(Action::RestartPhone { phone: "alice".into() });
+    world.until(5.0, "Alice is registered", |world| world.registered("alice"));
+    assert!(!bob_gets_through(&mut world), "after a restart, too");
+    world.command("alice", Command::RemoveContact("local-1".into()));
+    assert!(bob_gets_through(&mut world), "the contact is gone");
+}
+
+/// Covers: axml.rew.11, axml.rew.12, axml.rew.13, axml.rew.14
+#[test]
+fn rules_about_books_and_labels_see_the_contacts_of_the_moment() {
+    let mut world = office("rules_contacts");
+    let rule = |condition: &str, word: &str, action: &str| {
+        format!(
+            "<rule><conditions><condition type=\"{condition}\" param=\"{word}\"/></conditions>\
+             <actions><action {action}/></actions></rule>"
+        )
+    };
+    let incoming = |condition: &str, word: &str| {
+        format!("<incomingRewriting>{}</incomingRewriting>", rule(condition, word, "type=\"rejectCall\""))
+    };
+    let mut lets = |condition: &str, word: &str| {
+        given(&mut world, &incoming(condition, word));
+        bob_gets_through(&mut world)
+    };
+    // Bob is a contact of the server, at work, and a lamp key of Alice has his number without a name.
+    assert!(!lets("contactIsFromSource", "dav") && !lets("contactIsFromSource", "qd"));
+    assert!(lets("contactIsFromSource", "ab") && lets("contactIsFromSource", "ws"));
+    assert!(lets("contactIsNotFromSource", "dav") && !lets("contactIsNotFromSource", "ab"));
+    assert!(!lets("contactLabelMatches", "work") && lets("contactLabelMatches", "desk"));
+    assert!(lets("contactLabelDoesNotMatch", "work") && !lets("contactLabelDoesNotMatch", "desk"));
+    world.command("alice", Command::SaveContact(own("", "Bobby", "101", "Desk")));
+    let mut lets = |condition: &str, word: &str| {
+        given(&mut world, &incoming(condition, word));
+        bob_gets_through(&mut world)
+    };
+    assert!(!lets("contactIsFromSource", "ab") && !lets("contactLabelMatches", "desk"));
+    // What Alice dials is looked up as well: mobile numbers lose what is in front of them.
+    let rules = rule("contactLabelMatches", "cell", "type=\"replace\" param=\"\"")
+        .replace("<conditions>", "<conditions><condition type=\"startsWith\" param=\"9\"/>");
+    given(&mut world, &format!("<rewriting>{rules}</rewriting>"));
+    world.command("alice", Command::SaveContact(own("", "Bob mobile", "9101", "cell")));
+    world.lift("alice");
+    world.dial("alice", "9101#");
+    world.until(2.0, "Bob's phone rings", |world| world.desk("bob").ring);
+    world.put_down("alice");
+    world.lift("alice");
+    world.dial("alice", "9102#");
+    world.seconds(1.0);
+    assert!(!world.desk("bob").ring && world.tone("alice") != Some("ringing"), "nobody knows 9102");
+}

@@ -9,7 +9,7 @@ use crate::phone::{Now, Output, Phone, PhoneFetchId};
 use crate::{DirectoryView, Level, Refusal, SuggestionView};
 use offhook_account::fetch::{Credentials, FetchError, FetchRequest, FetchResponse};
 use offhook_account::settings::CardDav;
-use offhook_account::{ContactFact, ContactFacts, ContactSource, Settings, template};
+use offhook_account::{ContactFact, ContactSource, Settings, template};
 use offhook_contacts::directory::{self, Answer, AskId, Failure};
 use offhook_contacts::request::{CONTENT_TYPE, Request};
 use offhook_contacts::{AddressBooks, Contact, Directory, LocalBook, Number, Origin, same_site};
@@ -128,19 +128,18 @@ impl Contacts {
         hits.into_iter().map(suggestion).collect()
     }
 
-    pub(crate) fn facts(&self, number: &str) -> ContactFacts {
-        let known = self.books.who(number);
-        let facts = known.into_iter().map(|known| ContactFact {
-            source: match known.origin {
+    /// What the written books say of a number; lamp keys are the phone's to tell.
+    pub(crate) fn facts(&self, number: &str) -> impl Iterator<Item = ContactFact> + '_ {
+        let fact = |known: offhook_contacts::book::Known<'_>| {
+            let source = match known.origin {
                 Origin::Local => ContactSource::Local,
                 Origin::Directory(_) => ContactSource::Dav,
-                Origin::Keys(_) => ContactSource::QuickDial,
-            },
-            identifier: known.contact.uid.clone(),
-            name: known.contact.name.clone(),
-            labels: known.number.labels.clone(),
-        });
-        ContactFacts(facts.collect())
+                Origin::Keys(_) => return None,
+            };
+            let (contact, labels) = (known.contact, known.number.labels.clone());
+            Some(ContactFact { source, identifier: contact.uid.clone(), name: contact.name.clone(), labels })
+        };
+        self.books.who(number).into_iter().filter_map(fact)
     }
 
     pub(crate) fn views(&self) -> Vec<DirectoryView> {
@@ -160,11 +159,6 @@ impl Contacts {
 }
 
 impl Phone {
-    /// Whose number this is, as far as the phone knows: for rules and schedules.
-    pub fn contact_facts(&self, number: &str) -> ContactFacts {
-        self.contacts.facts(number)
-    }
-
     /// After each input: directories as the accounts want them, books as the directories have them.
     pub(crate) fn settle_contacts(&mut self, now: Now) {
         if self.is_stopping() {

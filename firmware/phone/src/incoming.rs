@@ -42,7 +42,7 @@ impl Phone {
             return self.unreachable(now, session, request, &settings);
         }
         let live = self.calls.iter().filter(|call| call.is_live()).count();
-        let contacts = self.facts_of(&peer.address);
+        let contacts = self.contact_facts(&peer.address);
         let asker = Caller {
             number: &peer.address,
             urgent: self.is_urgent(now, request, trusted),

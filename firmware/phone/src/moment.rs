@@ -32,19 +32,17 @@ impl Phone {
         Moment { wall: now.wall, zone: &self.config.zone, uplink: &self.links.uplink, contacts }
     }
 
-    /// What the phone's books know of a number. Lamp keys are its speed dials.
-    pub(crate) fn facts_of(&self, number: &str) -> ContactFacts {
-        let watches = self.watches.iter().filter(|watch| rules::same_number(&watch.extension, number));
-        ContactFacts(
-            watches
-                .map(|watch| ContactFact {
-                    source: ContactSource::QuickDial,
-                    identifier: watch.entry.uri.clone(),
-                    name: watch.entry.label.clone().unwrap_or_default(),
-                    labels: Vec::new(),
-                })
-                .collect(),
-        )
+    /// What the phone's books know of a number, for rules and schedules. Lamp keys are its speed dials, with a name or
+    /// without.
+    pub fn contact_facts(&self, number: &str) -> ContactFacts {
+        let keys = self.watches.iter().filter(|watch| rules::same_number(&watch.extension, number));
+        let keys = keys.map(|watch| ContactFact {
+            source: ContactSource::QuickDial,
+            identifier: watch.entry.uri.clone(),
+            name: watch.entry.label.clone().unwrap_or_default(),
+            labels: Vec::new(),
+        });
+        ContactFacts(self.contacts.facts(number).chain(keys).collect())
     }
 
     /// A call that nothing may keep away: after an emergency call, or marked so by the account's server (RFC 3261 section

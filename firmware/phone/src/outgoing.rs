@@ -42,7 +42,7 @@ impl Phone {
         let (Some(settings), Some(identity)) = (line.settings.clone(), line.identity) else {
             return Err(Refusal::NotRegistered);
         };
-        let contacts = self.facts_of(number);
+        let contacts = self.contact_facts(number);
         let dialled = rules::dialled(&settings, number, &self.moment(now, &contacts));
         // a rule may send the call out through another account
         let other = dialled.account.as_deref().map(|word| self.line_named(word));
