@@ -95,3 +95,34 @@ fn bob_is_not_disturbed_while_his_schedule_says_so_but_by_the_colleague_it_leave
     until(&mut world, 330);
     all_quiet(&mut world, &["alice", "bob"]);
 }
+
+/// Covers: feat.10, axml.dnd.12
+#[test]
+fn who_presses_do_not_disturb_has_quiet_until_he_presses_it_again_whatever_happens_meanwhile() {
+    let mut world = two("do_not_disturb_key");
+    let press = |world: &mut World, label: &str| {
+        let key = world.view("bob").soft_keys.iter().position(|key| key.label == label).expect(label);
+        world.press("bob", &format!("soft{}", key + 1));
+    };
+    let rings = |world: &mut World| {
+        world.lift("alice");
+        world.dial("alice", "101#");
+        world.seconds(1.0);
+        let rings = world.desk("bob").ring;
+        assert_eq!(world.tone("alice"), Some(if rings { "ringing" } else { "busy" }), "{}", world.summary());
+        world.put_down("alice");
+        world.seconds(1.0);
+        rings
+    };
+    assert!(rings(&mut world));
+    press(&mut world, "DND");
+    assert!(!rings(&mut world));
+    world.act(Action::RestartPhone { phone: "bob".into() });
+    world.until(5.0, "Bob is registered", |world| world.registered("bob"));
+    assert!(world.view("bob").do_not_disturb && !rings(&mut world), "after a restart");
+    given(&mut world, "bob", "101", "<expires>300</expires><doNotDisturbNow>0</doNotDisturbNow>");
+    assert!(!rings(&mut world), "what the PBX provisions does not take it back");
+    press(&mut world, "DND off");
+    assert!(rings(&mut world));
+    assert!(!world.view("bob").do_not_disturb);
+}

@@ -64,6 +64,8 @@ pub enum Command {
     SoftKey(u8),
     /// dial the voicemail number
     Voicemail(Option<u32>),
+    /// nobody rings, on all accounts, until it is switched off again; `None` toggles
+    DoNotDisturb(Option<bool>),
     Provision,
     ClearMissed,
     /// an account from a file given on the command line or by the API (Account XML)

@@ -3,13 +3,15 @@
 
 use crate::call::Call;
 use crate::phone::{Now, Phone};
-use crate::{EndReason, Level};
+use crate::{EndReason, Level, Refusal};
 use offhook_account::rules::{self, Link, Moment, Uplink};
 use offhook_account::{ContactFact, ContactFacts, ContactSource, Settings};
 use offhook_sip::Request;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// The switch, as an account has it.
+const NODE: &str = "doNotDisturbNow";
 
 /// The link in use, and what depends on its past.
 #[derive(Debug, Default)]
@@ -78,6 +80,36 @@ impl Phone {
             self.links.quiet = is;
             self.changed();
         }
+    }
+
+    /// Switched on by hand, on some account.
+    pub(crate) fn is_quiet_by_hand(&self) -> bool {
+        self.lines.iter().any(|line| line.settings.as_ref().is_some_and(|settings| settings.dnd_now))
+    }
+
+    /// The switch of the person at the phone: his setting, on all accounts, kept like every setting of his. Where it
+    /// is locked the others follow all the same, and the refusal is told.
+    pub(crate) fn switch_do_not_disturb(&mut self, now: Now, wanted: Option<bool>) -> Result<(), Refusal> {
+        let wanted = wanted.unwrap_or(!self.is_quiet_by_hand());
+        let used = self.lines.iter().filter_map(|line| Some((line.number, line.settings.as_ref()?.dnd_now)));
+        let lines: Vec<(u32, bool)> = used.collect();
+        if lines.is_empty() {
+            return Err(Refusal::NoAccount);
+        }
+        let mut result = Ok(());
+        for (account, is) in lines {
+            if is == wanted {
+                continue;
+            }
+            // off is no setting of his own, unless somebody else has switched it on
+            let mut done = self.set_value(now, Some(account), NODE, wanted.then_some("1"));
+            let settings = self.line(account).and_then(|line| line.settings.as_ref());
+            if done.is_ok() && !wanted && settings.is_some_and(|settings| settings.dnd_now) {
+                done = self.set_value(now, Some(account), NODE, Some("0"));
+            }
+            result = result.and(done);
+        }
+        result
     }
 
     pub(crate) fn uplink_changed(&mut self, now: Now, uplink: Uplink) {

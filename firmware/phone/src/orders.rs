@@ -3,7 +3,7 @@
 
 use crate::call::{Call, State};
 use crate::phone::{Now, Phone};
-use crate::{CallId, CallRef, Command, Refusal};
+use crate::{CallId, CallRef, Command, Level, Refusal};
 use offhook_hal::{Key, PanelEvent, Route};
 
 impl Phone {
@@ -66,8 +66,16 @@ impl Phone {
                 Ok(())
             }
             Command::SelfTest(order) => self.self_test_order(now, order),
-            Command::SoftKey(index) => self.soft_key(now, usize::from(index)),
+            Command::SoftKey(index) => {
+                let result = self.soft_key(now, usize::from(index));
+                // who presses it looks at the screen, as with the key of a panel
+                if let Err(refusal) = &result {
+                    self.notice(now, Level::Warning, refusal.to_string());
+                }
+                result
+            }
             Command::Voicemail(account) => self.call_voicemail(now, account),
+            Command::DoNotDisturb(wanted) => self.switch_do_not_disturb(now, wanted),
             Command::Provision => {
                 self.fetch_all(now);
                 Ok(())

@@ -20,10 +20,11 @@ enum Action {
     Redial,
     Voicemail,
     ClearMissed,
+    DoNotDisturb,
 }
 
 impl Action {
-    fn label(self, muted: bool) -> &'static str {
+    fn label(self, muted: bool, quiet: bool) -> &'static str {
         match self {
             Self::Answer => "Answer",
             Self::Reject => "Reject",
@@ -39,19 +40,23 @@ impl Action {
             Self::Redial => "Redial",
             Self::Voicemail => "Voicemail",
             Self::ClearMissed => "Clear",
+            Self::DoNotDisturb if quiet => "DND off",
+            Self::DoNotDisturb => "DND",
         }
     }
 }
 
 impl Phone {
     pub(crate) fn soft_key_views(&self) -> Vec<SoftKey> {
+        let quiet = self.is_quiet_by_hand();
         self.soft_actions()
             .into_iter()
             .map(|action| SoftKey {
-                label: action.label(self.ear.muted).to_owned(),
+                label: action.label(self.ear.muted, quiet).to_owned(),
                 enabled: match action {
                     Action::Redial => self.history.last_dialled().is_some(),
                     Action::Voicemail => self.voicemail_number(None).is_some(),
+                    Action::DoNotDisturb => self.lines.iter().any(|line| line.settings.is_some()),
                     _ => true,
                 },
             })
@@ -103,6 +108,7 @@ impl Phone {
             }
             Action::Redial => self.redial(now),
             Action::Voicemail => self.call_voicemail(now, None),
+            Action::DoNotDisturb => self.switch_do_not_disturb(now, None),
             Action::ClearMissed => {
                 self.clear_missed();
                 Ok(())
@@ -112,7 +118,8 @@ impl Phone {
 
     fn soft_actions(&self) -> Vec<Action> {
         use Action::{
-            Answer, Cancel, ClearMissed, Delete, Dial, End, Hold, Mute, NewCall, Redial, Reject, Resume, Voicemail,
+            Answer, Cancel, ClearMissed, Delete, Dial, DoNotDisturb, End, Hold, Mute, NewCall, Redial, Reject, Resume,
+            Voicemail,
         };
         let ringing = self.oldest_ringing().is_some();
         let focus = self.ear.focus.and_then(|id| self.call(id));
@@ -138,9 +145,9 @@ impl Phone {
         match (self.ear.is_open(), held) {
             (true, true) => vec![Resume, Redial, Voicemail, Cancel],
             (true, false) => vec![Redial, Voicemail, Cancel],
-            (false, true) => vec![Resume, Redial, Voicemail],
-            (false, false) if self.history.missed() > 0 => vec![Redial, Voicemail, ClearMissed],
-            (false, false) => vec![Redial, Voicemail],
+            (false, true) => vec![Resume, Redial, Voicemail, DoNotDisturb],
+            (false, false) if self.history.missed() > 0 => vec![Redial, Voicemail, DoNotDisturb, ClearMissed],
+            (false, false) => vec![Redial, Voicemail, DoNotDisturb],
         }
     }
 }

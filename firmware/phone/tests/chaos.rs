@@ -88,6 +88,7 @@ fn command() -> impl Strategy<Value = Command> {
         (call_ref(), "[0-9*#, x]{0,6}").prop_map(|(which, digits)| Command::Dtmf(which, digits)),
         prop::option::of(any::<bool>()).prop_map(Command::Mute),
         prop::option::of(any::<bool>()).prop_map(Command::Speaker),
+        prop::option::of(any::<bool>()).prop_map(Command::DoNotDisturb),
         any::<u8>().prop_map(|percent| Command::Volume { device: VolumeDevice::Playback, percent }),
         any::<i8>().prop_map(Command::VolumeStep),
         account.clone().prop_map(Command::Register),

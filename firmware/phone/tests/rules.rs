@@ -229,6 +229,42 @@ fn a_person_switches_do_not_disturb_on_and_off_by_hand() {
     assert!(rings(&mut office) && !office.view().do_not_disturb);
 }
 
+/// Who set the switch, if anybody.
+fn switch(office: &Office) -> Option<(String, &'static str)> {
+    let values = office.view().accounts[0].values.clone();
+    values.iter().find(|value| value.node == "doNotDisturbNow").map(|value| (value.value.clone(), value.origin))
+}
+
+/// Covers: feat.10
+#[test]
+fn the_soft_key_keeps_everybody_away_until_it_is_pressed_again() {
+    let mut office = Office::new("");
+    office.soft("DND");
+    assert!(!rings(&mut office) && office.view().do_not_disturb);
+    assert_eq!(switch(&office), Some(("1".into(), "set by you")));
+    office.soft("DND off");
+    assert!(rings(&mut office) && !office.view().do_not_disturb);
+    assert_eq!(switch(&office), None, "off again is nobody's setting");
+
+    let mut office = Office::new("<doNotDisturbNow>1</doNotDisturbNow>");
+    assert!(!rings(&mut office));
+    office.soft("DND off");
+    assert!(rings(&mut office), "the PBX has switched it on, the person switches it off");
+    assert_eq!(switch(&office), Some(("0".into(), "set by you")));
+    office.command(Command::DoNotDisturb(Some(false))).unwrap();
+    assert!(rings(&mut office));
+    office.command(Command::DoNotDisturb(None)).unwrap();
+    assert!(!rings(&mut office));
+}
+
+#[test]
+fn a_switch_that_the_administrator_has_locked_stays_and_the_screen_says_why() {
+    let mut office = Office::new("<doNotDisturbNow priority=\"50\">0</doNotDisturbNow>");
+    office.soft("DND");
+    assert!(office.view().notice.is_some_and(|text| text.contains("locked")));
+    assert!(rings(&mut office) && !office.view().do_not_disturb);
+}
+
 #[test]
 fn silent_do_not_disturb_shows_a_call_without_a_sound() {
     let mut office = Office::new(&format!("{ALWAYS}<dndSilent>1</dndSilent>"));
