@@ -12,15 +12,22 @@ use std::collections::BTreeSet;
 /// `<account>`, or `<accounts>` if there are several. Nodes keep their order and their `priority`, `source` and
 /// `operation`.
 pub fn export<'d>(accounts: impl IntoIterator<Item = &'d Document>) -> String {
-    let mut written: Vec<String> = accounts.into_iter().map(account).collect();
-    let body = match written.len() {
-        1 => written.pop().unwrap_or_default(),
-        _ => format!("<accounts>\n{}</accounts>\n", written.concat()),
+    let written: Vec<String> = accounts.into_iter().map(account).collect();
+    join(written.iter().map(String::as_str))
+}
+
+/// One document of several [`account`]s.
+pub fn join<'a>(accounts: impl IntoIterator<Item = &'a str>) -> String {
+    let written: Vec<&str> = accounts.into_iter().collect();
+    let body = match written.as_slice() {
+        [only] => (*only).to_owned(),
+        several => format!("<accounts>\n{}</accounts>\n", several.concat()),
     };
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}")
 }
 
-fn account(document: &Document) -> String {
+/// One `<account>`; a comment in it says where secrets were left out.
+pub fn account(document: &Document) -> String {
     let mut left_out = BTreeSet::new();
     let mut body = String::new();
     for node in &document.nodes {

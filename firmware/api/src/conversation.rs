@@ -8,16 +8,16 @@ use offhook_phone::*;
 use proptest::prelude::*;
 
 /// A client and a phone that does, or refuses, everything at once.
-struct Talk {
+pub(crate) struct Talk {
     session: Session,
-    view: View,
-    asked: Vec<Command>,
+    pub(crate) view: View,
+    pub(crate) asked: Vec<Command>,
     /// What the phone says to the next commands; then all are done.
     refusals: Vec<Refusal>,
 }
 
 impl Talk {
-    fn new(view: View) -> Self {
+    pub(crate) fn new(view: View) -> Self {
         let mut talk = Self { session: Session::new(1000), view, asked: Vec::new(), refusals: Vec::new() };
         assert_eq!(talk.heard(), "WPNOTIFICATION,START,api,NEOL\r\n");
         talk
@@ -39,12 +39,12 @@ impl Talk {
         heard
     }
 
-    fn say(&mut self, text: &str) -> String {
+    pub(crate) fn say(&mut self, text: &str) -> String {
         self.session.receive(text.as_bytes(), &self.view);
         self.heard()
     }
 
-    fn ask(&mut self, line: &str) -> String {
+    pub(crate) fn ask(&mut self, line: &str) -> String {
         self.say(&format!("{line}\r\n"))
     }
 
@@ -112,6 +112,21 @@ fn an_encapsulated_request_is_answered_with_its_arguments() {
         talk.say(text),
         "APIREQUEST: API_GetCallerID APIERROR:there is no such call APIRESULT:ERROR: there is no such call\r\n"
     );
+}
+
+#[test]
+fn the_accounts_are_exported_as_one_document() {
+    let mut talk = talk();
+    let header = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    let account = "<account>\n  <username>1111</username>\n</account>";
+    assert_eq!(talk.ask("API_ExportAccounts"), format!("{header}\n{account}\r\n"));
+    let block = "BOFCOMMAND BOFLINE API_ExportAccounts EOFLINE EOFCOMMAND";
+    let answer = talk.say(block);
+    assert!(answer.contains("APIRESULT:<?xml") && answer.ends_with("CRLF </account>\r\n"), "{answer}");
+    talk.view.accounts.push(talk.view.accounts[0].clone());
+    assert_eq!(talk.ask("API_ExportAccounts"), format!("{header}\n<accounts>\n{account}\n{account}\n</accounts>\r\n"));
+    talk.view.accounts.clear();
+    assert_eq!(talk.ask("API_ExportAccounts"), "ERROR: API_ExportAccounts failed: there is no account\r\n");
 }
 
 #[test]

@@ -135,6 +135,7 @@ table! {
 "ctl.api.conf.01" "API_SetParameter" &[p("param", Kind::Text), p("value", Kind::Settings)], Bool Act(perform::set_parameter), "Sets one parameter; see the table of parameters.";
 "ctl.api.conf.02" "API_SetParameters" &[p("parameters", Kind::Settings)], Bool Act(perform::set_parameters), "Sets several, written name=value and separated by the word CRLF (or, encapsulated, one in each BOFLINE). Those that can be set are; the answer names the others.";
 "" "API_GetParameter" NAME, Text Act(perform::parameter), "What this connection has set, or what the account says for serveraddress, username, displayname and transport. Secrets are not given. (This phone's own.)";
+"" "API_ExportAccounts" NONE, Text Act(perform::export_accounts), "The accounts in force as one Account XML without secrets, several lines; the last one is </account> or </accounts>. (This phone's own.)";
 "ctl.api.conf.03" "API_SetCredentials" ACCOUNT, Bool Act(perform::set_credentials), "The main account, made if there is none. Empty: unchanged.";
 "ctl.api.conf.04" "API_SetCredentialsMD5" &[p("server", Kind::Text), p("username", Kind::Text), p("md5", Kind::Secret), p("realm", Kind::Text)], Bool NotYet, "Credentials with a digest hash in place of the password.";
 "ctl.api.conf.07" "API_Register" ACCOUNT, Bool Act(perform::register), "Registers all accounts; with arguments sets the main account's credentials first. Refreshing goes by itself.";

@@ -8,6 +8,7 @@ use crate::mailbox::{Level, News};
 use crate::notification::{self, news};
 use crate::request::Arguments;
 use crate::{parameter, status};
+use offhook_phone::account::export;
 use offhook_phone::hal::Route;
 use offhook_phone::{AccountState, CallRef, CallState, CallView, Command, View, VolumeDevice};
 
@@ -329,6 +330,14 @@ pub(crate) fn incoming_display(desk: &mut Desk, view: &View, arguments: &Argumen
 
 pub(crate) fn last_call(_desk: &mut Desk, view: &View, _arguments: &Arguments) -> Outcome {
     text(view.history.first().map(notification::record).unwrap_or_default())
+}
+
+pub(crate) fn export_accounts(_desk: &mut Desk, view: &View, _arguments: &Arguments) -> Outcome {
+    if view.accounts.is_empty() {
+        return Err("there is no account".into());
+    }
+    let document = export::join(view.accounts.iter().map(|account| &*account.exported));
+    text(document.trim_end().to_owned())
 }
 
 pub(crate) fn test(_desk: &mut Desk, _view: &View, _arguments: &Arguments) -> Outcome {

@@ -19,6 +19,7 @@ pub(crate) fn registered() -> View {
             local: Some("192.0.2.9:5060".parse().unwrap()),
             source: String::new(),
             values: std::sync::Arc::new([]),
+            exported: "<account>\n  <username>1111</username>\n</account>\n".into(),
         }],
         volume: Volume { handset: 10, speaker: 20, headset: 30, ringer: 40, microphone: 50 },
         version: "1.2.3".into(),

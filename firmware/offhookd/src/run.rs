@@ -88,6 +88,8 @@ struct Daemon {
     reset: bool,
     /// As the phone was told last.
     uplink: Option<Uplink>,
+    /// As the phone was told last.
+    unsaved: Option<String>,
     /// The sound device that was asked for is open.
     audio: bool,
     args: Rc<Args>,
@@ -207,6 +209,7 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
         news: false,
         reset: false,
         uplink: None,
+        unsaved: None,
         audio: sound.notice.is_none(),
         args,
         board,
@@ -244,7 +247,10 @@ pub(crate) async fn run(args: Args) -> Result<Ending, String> {
             _ = terminate.recv() => end = Some(daemon.stop(vitals.as_ref())),
             _ = interrupt.recv() => end = Some(daemon.stop(vitals.as_ref())),
             () = due(vitals.as_mut()) => daemon.look(vitals.as_mut()),
-            _ = uplinks.tick() => daemon.watch_uplink(),
+            _ = uplinks.tick() => {
+                daemon.watch_uplink();
+                daemon.watch_store();
+            }
             Ok(()) = notify.readable() => {
                 while notify.try_recv(&mut [0]).is_ok() {}
                 daemon.media_events();
@@ -342,6 +348,14 @@ impl Daemon {
             tracing::info!("calls go over {}{}", now.link.name(), if now.metered { ", which is metered" } else { "" });
             self.uplink = Some(now.clone());
             self.handle(Input::Uplink(now));
+        }
+    }
+
+    fn watch_store(&mut self) {
+        let trouble = self.store.trouble();
+        if self.unsaved != trouble {
+            self.unsaved.clone_from(&trouble);
+            self.handle(Input::Storage { trouble });
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Line {
     pub(crate) layers: Layers,
     /// As the view shows them.
     pub(crate) values: Arc<[ValueView]>,
+    /// The same as Account XML, without secrets.
+    pub(crate) exported: Arc<str>,
     /// Usable settings; `None` until the first document came.
     pub(crate) settings: Option<Settings>,
     pub(crate) identity: Option<IdentityId>,
@@ -55,6 +57,7 @@ impl Line {
             source,
             layers: Layers::new(),
             values: Arc::new([]),
+            exported: Arc::from(""),
             settings: None,
             identity: None,
             registration: AccountState::Off,
@@ -94,6 +97,7 @@ impl Line {
             value: origin.value,
         });
         self.values = shown.collect();
+        self.exported = offhook_account::export::account(&self.layers.merged()).into();
     }
 
     /// The account as its source's document names it, whatever the user has made of it.

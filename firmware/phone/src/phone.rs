@@ -107,6 +107,10 @@ pub enum Input<'a> {
         available: bool,
         text: String,
     },
+    /// Why what was persisted cannot be written, in words with a remedy; `None`: everything is on the medium again.
+    Storage {
+        trouble: Option<String>,
+    },
     /// There is a network again, or for the first time: what failed for want of it is tried at once.
     NetworkUp,
     /// Which link calls go over. Until the first of these it is an Ethernet.
@@ -186,6 +190,8 @@ pub struct Phone {
     pub(crate) stored: BTreeMap<String, u64>,
     pub(crate) shown: Shown,
     pub(crate) notice: Option<(Instant, String)>,
+    /// Why the newest state is not on the medium.
+    pub(crate) unsaved: Option<String>,
     pub(crate) links: Links,
     pub(crate) chance: Chance,
     pub(crate) last_call: u32,
@@ -259,6 +265,7 @@ impl Phone {
             stored: BTreeMap::new(),
             shown: Shown::default(),
             notice: None,
+            unsaved: None,
             links: Links::default(),
             chance,
             last_call: 0,
@@ -311,6 +318,7 @@ impl Phone {
                 let level = if available { Level::Event } else { Level::Warning };
                 self.notice(now, level, text);
             }
+            Input::Storage { trouble } => self.storage_told(now, trouble),
             Input::NetworkUp => {
                 self.network_up(now);
                 self.refresh_contacts(now, false);
@@ -399,6 +407,18 @@ impl Phone {
             self.stored.insert(name.clone(), hash);
         }
         self.out(Output::Persist { name, bytes });
+    }
+
+    /// Settings that are gone after the next power cut are worth a word as long as it lasts.
+    fn storage_told(&mut self, now: Now, trouble: Option<String>) {
+        if self.unsaved == trouble {
+            return;
+        }
+        self.unsaved.clone_from(&trouble);
+        match trouble {
+            Some(text) => self.notice(now, Level::Warning, text),
+            None => self.notice(now, Level::Event, "everything is saved again".into()),
+        }
     }
 
     pub(crate) fn hash(bytes: &[u8]) -> u64 {

@@ -28,6 +28,7 @@ impl Phone {
                         line.source.clone()
                     },
                     values: line.values.clone(),
+                    exported: line.exported.clone(),
                 })
             })
             .collect();
@@ -68,6 +69,7 @@ impl Phone {
             hostname: self.config.hostname.clone(),
             do_not_disturb: self.links.quiet,
             forwarded: self.lines.iter().find_map(|line| line.settings.as_ref()?.forwarding.clone()),
+            unsaved: self.unsaved.clone(),
             factory_reset: self.factory_reset.seconds_left(),
             self_test: self.self_test.as_ref().map(SelfTest::view),
             contacts: self.contacts.books().clone(),

@@ -39,6 +39,8 @@ pub struct View {
     pub do_not_disturb: bool,
     /// every call of an account goes there
     pub forwarded: Option<String>,
+    /// why the newest settings and calls are not on the medium, as long as it lasts
+    pub unsaved: Option<String>,
     /// seconds until a factory reset that somebody is asking for; 0: it happens
     pub factory_reset: Option<u8>,
     /// the self-test that runs, or has run and was not put away
@@ -107,6 +109,8 @@ pub struct AccountView {
     pub source: String,
     /// what is set, and by whom; everything else has the default
     pub values: Arc<[ValueView]>,
+    /// the account as an `<account>` without secrets ([`offhook_account::export`])
+    pub exported: Arc<str>,
 }
 
 /// A setting in force.
@@ -346,7 +350,7 @@ impl View {
             "dialling": self.dialling, "soft_keys": soft_keys, "missed": self.missed, "notice": self.notice,
             "provisioning": self.provisioning.iter().map(ProvisioningView::to_json).collect::<Vec<_>>(),
             "hostname": self.hostname, "version": self.version, "factory_reset": self.factory_reset,
-            "do_not_disturb": self.do_not_disturb, "forwarded": self.forwarded,
+            "do_not_disturb": self.do_not_disturb, "forwarded": self.forwarded, "unsaved": self.unsaved,
             "self_test": self.self_test.as_ref().map(SelfTestView::to_json), "contacts": self.contacts.len(),
             "directories": directories, "suggestions": suggestions, "suggestion": self.suggestion,
             "history": history, "blf": blf,

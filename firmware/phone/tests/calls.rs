@@ -499,6 +499,29 @@ fn a_lost_sound_device_is_told_and_the_call_goes_on() {
 }
 
 #[test]
+fn state_that_cannot_be_written_is_shown_until_it_is_and_told_once_each_way() {
+    let mut office = Office::new("");
+    let trouble = || Input::Storage { trouble: Some("cannot save history.json: no space left; free some".into()) };
+    let told = |office: &Office| {
+        let notices = office.events.iter().filter_map(|event| match event {
+            Event::Notice { level, text } if text.contains("save") => Some((*level, text.clone())),
+            _ => None,
+        });
+        notices.collect::<Vec<_>>()
+    };
+    office.input(trouble());
+    office.input(trouble());
+    assert_eq!(told(&office), [(Level::Warning, "cannot save history.json: no space left; free some".to_owned())]);
+    assert!(office.view().notice.is_some_and(|text| text.contains("no space left")));
+    office.seconds(60);
+    assert!(office.view().notice.is_none() && office.view().unsaved.is_some_and(|text| text.contains("free some")));
+    assert!(office.view().to_json().contains("\"unsaved\":\"cannot save history.json"));
+    office.input(Input::Storage { trouble: None });
+    assert_eq!((office.view().unsaved, told(&office).len()), (None, 2));
+    assert_eq!(office.view().notice.as_deref(), Some("everything is saved again"));
+}
+
+#[test]
 fn stopping_hangs_up_unregisters_and_says_so_within_two_seconds() {
     let mut office = Office::new("");
     office.talk();

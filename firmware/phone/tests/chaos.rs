@@ -56,6 +56,7 @@ enum Act {
     Media(u8, u8),
     Fetched(u16, u8),
     Audio(bool),
+    Storage(bool),
 }
 
 fn key() -> impl Strategy<Value = Key> {
@@ -142,6 +143,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (any::<u8>(), any::<u8>()).prop_map(|(kind, stream)| Act::Media(kind, stream)),
         1 => (prop::sample::select(vec![200_u16, 304, 404, 500]), any::<u8>()).prop_map(|(status, body)| Act::Fetched(status, body)),
         1 => any::<bool>().prop_map(Act::Audio),
+        1 => any::<bool>().prop_map(Act::Storage),
     ]
 }
 
@@ -280,6 +282,9 @@ impl Chaos {
                     };
                     office.fetched(status, &text);
                 }
+            }
+            Act::Storage(full) => {
+                office.input(Input::Storage { trouble: full.then(|| "cannot save history: disk full".into()) });
             }
             Act::Audio(available) => office.input(Input::Audio { available, text: "sound".into() }),
         }

@@ -20,6 +20,9 @@ pub(crate) fn status(view: &View, area: Rect, frame: &mut Frame<'_>) {
         }
     };
     let mut right = Vec::new();
+    if view.unsaved.is_some() {
+        right.push("UNSAVED".to_owned());
+    }
     if view.do_not_disturb {
         right.push("DND".to_owned());
     }

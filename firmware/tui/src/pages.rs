@@ -42,6 +42,9 @@ fn entry(record: &CallRecord) -> String {
 pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
     let mut lines = vec![heading("Settings")];
+    if let Some(text) = &view.unsaved {
+        lines.extend(wrapped(&format!("Not saved: {text}"), width).into_iter().map(Line::raw));
+    }
     for account in &view.accounts {
         let local = account.local.map_or_else(String::new, |local| format!(" from {local}"));
         lines.push(Line::raw(fit(&format!("{} {}", account.number, account.title), width)));
@@ -100,6 +103,21 @@ pub(crate) fn help(first: usize, area: Rect, frame: &mut Frame<'_>) {
 
 pub(crate) fn heading(text: impl Into<String>) -> Line<'static> {
     Line::styled(text.into(), Style::new().add_modifier(Modifier::BOLD))
+}
+
+/// Lines of whole words, as far as they fit.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(&fit(word, width));
+            }
+            _ => lines.push(fit(word, width)),
+        }
+    }
+    lines
 }
 
 fn scrolled(lines: Vec<Line<'static>>, first: usize, area: Rect, frame: &mut Frame<'_>) {

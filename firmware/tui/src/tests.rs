@@ -40,6 +40,7 @@ fn idle() -> View {
                     locked,
                 })
                 .collect(),
+            exported: "".into(),
         }],
         blf: vec![BlfView { key: 1, extension: "101".into(), label: "101".into(), state: BlfState::Busy }],
         lamps: vec![(Lamp::Key(1), Pattern::On)],
@@ -79,6 +80,24 @@ fn a_phone_that_does_not_ring_says_so() {
     let text = drawn(&Screen::new(), &view, Instant::now(), 40, 12);
     assert!(text.starts_with("100 ready         DND FWD MSG 2 MISSED 1"), "{text}");
     assert!(text.contains("do not disturb") && text.contains("all calls are forwarded to 0815"), "{text}");
+}
+
+#[test]
+fn what_is_not_saved_is_marked_on_every_page_and_explained_with_the_settings() {
+    let why = "cannot save account-1.xml: no space left on device; free some space or check the state folder";
+    let view = View { unsaved: Some(why.into()), missed: 0, ..idle() };
+    let mut screen = Screen::new();
+    for _ in 0..4 {
+        let text = drawn(&screen, &view, Instant::now(), 40, 12);
+        assert!(text.starts_with("100 ready                  UNSAVED MSG 2"), "{text}");
+        if text.contains("Settings") {
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(words.contains(&format!("Not saved: {why}")), "{text}");
+            return;
+        }
+        press(&mut screen, KeyCode::Tab, &view);
+    }
+    panic!("no settings page");
 }
 
 /// Covers: feat.36

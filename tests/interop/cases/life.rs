@@ -6,6 +6,7 @@ use crate::offhook;
 use crate::process::Process;
 use crate::{Entry, account, http, pbxd, ports, wait};
 use rustix::process::Signal;
+use std::path::Path;
 use std::process::Command;
 
 pub(super) fn cases() -> Vec<Entry> {
@@ -14,6 +15,7 @@ pub(super) fn cases() -> Vec<Entry> {
         together("pbx_restarts", pbx_restarts, &[]),
         together("phone_dies_in_a_call", phone_dies_in_a_call, &[]),
         together("provisioning_turns_bad", provisioning_turns_bad, &[]),
+        together("state_folder_away", state_folder_away, &[]),
     ]
 }
 
@@ -231,6 +233,33 @@ fn provisioning_turns_bad(case: &Case) -> Outcome {
     phone.wait_view(40, "the new title", |view| view["accounts"][0]["title"] == "Front desk")?;
     phone.wait_registered()?;
     Ok(())
+}
+
+/// The state folder goes while somebody changes a setting, as a memory card does that has come loose: the phone says so as
+/// long as it lasts, and writes when the folder is there again.
+fn state_folder_away(case: &Case) -> Outcome {
+    let pbx = pbxd::start(case)?;
+    let mut options = offhook::phone(case, "100")?.silent().provision(pbx.url("100")?);
+    let mut phone = options.start(case)?;
+    phone.wait_registered()?;
+    wait::pass(500);
+    let (state, away) = (options.state.clone(), case.path("away"));
+    let moved = |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| format!("{}: {error}", from.display()));
+    moved(&state, &away)?;
+    // do not disturb
+    phone.press("soft3")?;
+    let view = phone.wait_view(10, "the trouble", |view| view["unsaved"].is_string())?;
+    let (text, notice) = (view["unsaved"].as_str().unwrap_or_default(), &view["notice"]);
+    wait::ensure(text.contains("account-1.xml") && text.contains("state folder"), || format!("it says: {text}"))?;
+    wait::ensure(notice == text, || format!("the notice is {notice}"))?;
+    moved(&away, &state)?;
+    let view = phone.wait_view(20, "its end", |view| view["unsaved"].is_null())?;
+    wait::ensure(view["notice"] == "everything is saved again", || format!("the notice is {}", view["notice"]))?;
+    phone.process.kill();
+    let mut phone = options.start(case)?;
+    phone.wait_registered()?;
+    let view = phone.view()?;
+    wait::ensure(view["do_not_disturb"] == true, || "what was changed meanwhile is lost".to_owned())
 }
 
 /// The document without some nodes.
