@@ -1,6 +1,7 @@
 //! The table of all functions of the control API: how a name is dispatched, what it takes and answers, and what the
 //! documentation says. A function that does nothing here says why.
 
+use crate::contacts;
 use crate::desk::{Desk, ENCRYPTED, Outcome, is_encrypted};
 use crate::perform;
 use crate::request::{Arguments, key};
@@ -194,19 +195,19 @@ table! {
 "ctl.api.state.10" "API_GetIncomingDisplay" LINE, Text Act(perform::incoming_display), "Number or user of the caller, and in a second line the name if there is one.";
 "ctl.api.state.11" "API_GetLastCallDetails" NONE, Text Act(perform::last_call), "The fields of CDR for the newest call of the history.";
 // Contacts
-"ctl.api.contact.01" "API_SetContacts" &[p("contacts", Kind::Text)], Bool NotYet, "Replaces the phone book.";
-"ctl.api.contact.02" "API_GetContacts" NONE, Text NotYet, "The phone book.";
-"ctl.api.contact.03" "API_DelContact" NAME, Bool NotYet, "Deletes a contact.";
-"ctl.api.contact.04" "API_AddContact" &[p("params", Kind::Text)], Bool NotYet, "Adds a contact.";
-"ctl.api.contact.05" "API_SetContact" NAME_PARAM, Bool NotYet, "Changes a contact.";
-"ctl.api.contact.06" "API_GetContact" NAME, Text NotYet, "One contact.";
-"ctl.api.contact.07" "API_SetContactName" NAME_PARAM, Bool NotYet, "Renames a contact.";
-"ctl.api.contact.08" "API_SetContactSIP" NAME_PARAM, Bool NotYet, "Sets a contact's SIP address.";
-"ctl.api.contact.09" "API_SetContactPhone" NAME_PARAM, Bool NotYet, "Sets a contact's number.";
+"ctl.api.contact.01" "API_SetContacts" &[p("contacts", Kind::Text)], Bool Act(contacts::set_all), "Replaces the phone's own book: records of API_GetContact, separated by the word CRLF. All of them or, if one is no contact, nothing.";
+"ctl.api.contact.02" "API_GetContacts" NONE, Text Act(contacts::all), "The phone's own book, a line for each contact. What comes from servers is not in it.";
+"ctl.api.contact.03" "API_DelContact" NAME, Bool Act(contacts::delete), "Deletes a contact of the phone's own book, found by its name, whatever its case.";
+"ctl.api.contact.04" "API_AddContact" &[p("params", Kind::Text)], Bool Act(contacts::add), "Adds a contact: a record of API_GetContact; fields at its end may be left out.";
+"ctl.api.contact.05" "API_SetContact" NAME_PARAM, Bool Act(contacts::set), "Changes a contact: the record takes the place of what was there; an empty name changes no name.";
+"ctl.api.contact.06" "API_GetContact" NAME, Text Act(contacts::one), "One contact as imstatus,name,sip,phone,phone2,phone3,othernumbers,sipcontacturi,email,web,address,speeddial,extra,internalextra; othernumbers has semicolons between them, what comes after it is not kept in this version.";
+"ctl.api.contact.07" "API_SetContactName" NAME_PARAM, Bool Act(contacts::set_name), "Renames a contact.";
+"ctl.api.contact.08" "API_SetContactSIP" NAME_PARAM, Bool Act(contacts::set_sip), "Sets a contact's SIP address or user; empty: none.";
+"ctl.api.contact.09" "API_SetContactPhone" NAME_PARAM, Bool Act(contacts::set_phone), "Sets a contact's first number; empty: takes it out.";
 "ctl.api.contact.10" "API_SetContactSpeedDial" NAME_PARAM, Bool NotYet, "Sets a contact's speed dial.";
-"ctl.api.contact.11" "API_GetContactName" NAME, Text NotYet, "A contact's name.";
-"ctl.api.contact.12" "API_GetContactSIP" NAME, Text NotYet, "A contact's SIP address.";
-"ctl.api.contact.13" "API_GetContactPhone" NAME, Text NotYet, "A contact's number.";
+"ctl.api.contact.11" "API_GetContactName" NAME, Text Act(contacts::name), "A contact's name as it is written in the book.";
+"ctl.api.contact.12" "API_GetContactSIP" NAME, Text Act(contacts::sip), "A contact's SIP address; empty: none.";
+"ctl.api.contact.13" "API_GetContactPhone" NAME, Text Act(contacts::phone), "A contact's first number; empty: none.";
 "ctl.api.contact.14" "API_GetContactSpeedDial" NAME, Text NotYet, "A contact's speed dial.";
 // Presence
 "ctl.api.pres.01" "API_PushContactlist" &[p("list", Kind::Text)], Bool NotYet, "Names who may watch without asking.";

@@ -15,6 +15,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod answer;
+mod contacts;
+#[cfg(test)]
+mod contacts_tests;
 #[cfg(test)]
 mod conversation;
 mod desk;

@@ -97,6 +97,11 @@ impl AddressBooks {
         self.entries.is_empty()
     }
 
+    /// One book, by name.
+    pub fn of(&self, origin: Origin) -> impl Iterator<Item = &Contact> {
+        self.entries.iter().filter(move |entry| entry.origin == origin).map(|entry| &entry.contact)
+    }
+
     /// Everybody who has this number (as dialled, as a caller has it, or a SIP address), best first: equal numbers before
     /// those that only end alike, and then in the order of [`Origin`].
     pub fn who(&self, address: &str) -> Vec<Known<'_>> {

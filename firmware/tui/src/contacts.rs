@@ -1,4 +1,5 @@
-//! The contacts page: what is typed is searched for in all address books, Enter calls what the cursor shows.
+//! The contacts page: what is typed is searched for in all address books, Enter calls what the cursor shows. Writing in the
+//! phone's own book is [`contact_form`](crate::contact_form)'s.
 
 use crate::bars::fit;
 use crate::pages::heading;
@@ -13,7 +14,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 /// Nobody scrolls further; one types another letter.
-const MOST: usize = 200;
+pub(crate) const MOST: usize = 200;
 /// Longest search [characters].
 const LONGEST: usize = 40;
 

@@ -1,6 +1,6 @@
 //! Keys of the terminal.
 
-use crate::{Page, Screen, contacts, self_test};
+use crate::{Page, Screen, contact_form, contacts, self_test};
 use offhook_hal::{Hook, Key};
 use offhook_phone::{Command, SelfTestOrder, View, hal as offhook_hal};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -17,15 +17,22 @@ pub enum Reaction {
 }
 
 pub(crate) fn react(screen: &mut Screen, event: KeyEvent, view: &View, keypad: bool) -> Reaction {
-    let control = event.modifiers.contains(KeyModifiers::CONTROL);
-    if control {
-        return if event.code == KeyCode::Char('c') { Reaction::Quit } else { Reaction::Nothing };
+    let on_contacts = screen.page == Page::Contacts && !self_test::runs(view);
+    if event.modifiers.contains(KeyModifiers::CONTROL) {
+        return match event.code {
+            KeyCode::Char('c') => Reaction::Quit,
+            KeyCode::Char(letter) if on_contacts && screen.sheet.is_none() => {
+                contact_form::open(screen, letter, view).unwrap_or(Reaction::Nothing)
+            }
+            _ => Reaction::Nothing,
+        };
     }
-    // letters belong to the search there, whatever they mean elsewhere
-    if screen.page == Page::Contacts
-        && !self_test::runs(view)
-        && let Some(reaction) = contacts::react(screen, event.code, view)
-    {
+    // letters belong to the search there, or to the form, whatever they mean elsewhere
+    if on_contacts && screen.sheet.is_some() {
+        if let Some(reaction) = contact_form::react(screen, event.code) {
+            return reaction;
+        }
+    } else if on_contacts && let Some(reaction) = contacts::react(screen, event.code, view) {
         return reaction;
     }
     match event.code {

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods))]
 
 mod bars;
+mod contact_form;
 mod contacts;
 mod home;
 mod keys;
@@ -65,6 +66,8 @@ pub struct Screen {
     cursor: usize,
     /// What is searched for on the contacts page.
     query: String,
+    /// A contact that is being written or deleted there.
+    sheet: Option<contact_form::Sheet>,
 }
 
 impl Screen {
@@ -111,7 +114,10 @@ impl Screen {
             Page::SelfTest => self_test::draw(view, area, frame),
             Page::Home => home::draw(view, now, area, frame),
             Page::Calls => pages::calls(view, self.cursor, area, frame),
-            Page::Contacts => contacts::draw(view, &self.query, self.cursor, area, frame),
+            Page::Contacts => match &self.sheet {
+                Some(sheet) => sheet.draw(area, frame),
+                None => contacts::draw(view, &self.query, self.cursor, area, frame),
+            },
             Page::Settings => pages::settings(view, self.cursor, area, frame),
             Page::Help => pages::help(self.cursor, area, frame),
         }

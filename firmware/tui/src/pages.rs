@@ -76,7 +76,7 @@ pub(crate) fn settings(view: &View, first: usize, area: Rect, frame: &mut Frame<
 }
 
 /// Every key of the terminal.
-const HELP: [&str; 17] = [
+const HELP: [&str; 19] = [
     "Space    lift, put down",
     "0-9 * #  keypad; # sends the number",
     "F1-F4    soft keys (bottom row)",
@@ -92,6 +92,8 @@ const HELP: [&str; 17] = [
     "Tab      next page",
     "Up Down  move; Enter dials in Calls",
     "letters  search in Contacts",
+    "Ctrl-N   new contact; Ctrl-E changes,",
+    "         -A adds a number, -D deletes",
     "* 0 #    held for 10 s: factory reset",
     "Ctrl-C   end the phone",
 ];

@@ -160,7 +160,7 @@ fn no_size_is_too_small_to_draw() {
     let view = View { calls: vec![call(CallState::Talking, Instant::now())], ..idle() };
     for (width, height) in [(1, 1), (3, 2), (10, 4), (200, 3), (64, 1)] {
         for page in [Page::Home, Page::Calls, Page::Contacts, Page::Settings, Page::Help] {
-            drawn(&Screen { page, cursor: 5, query: String::new() }, &view, Instant::now(), width, height);
+            drawn(&Screen { page, cursor: 5, ..Screen::new() }, &view, Instant::now(), width, height);
         }
     }
 }
@@ -254,7 +254,7 @@ fn letters_search_the_contacts_and_enter_calls_what_the_cursor_shows() {
 #[test]
 fn a_search_without_result_dials_nobody_and_escape_clears_it_before_leaving() {
     let view = with_contacts();
-    let mut screen = Screen { page: Page::Contacts, cursor: 0, query: "nobody".into() };
+    let mut screen = Screen { page: Page::Contacts, query: "nobody".into(), ..Screen::new() };
     assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("nobody of that name"));
     assert_eq!(press(&mut screen, KeyCode::Enter, &view), Reaction::Nothing);
     press(&mut screen, KeyCode::Esc, &view);
@@ -269,9 +269,140 @@ fn a_search_without_result_dials_nobody_and_escape_clears_it_before_leaving() {
         ok: Some(false),
     };
     let failed = View { directories: vec![directory], ..idle() };
-    let screen = Screen { page: Page::Contacts, cursor: 0, query: String::new() };
+    let screen = Screen { page: Page::Contacts, ..Screen::new() };
     let text = drawn(&screen, &failed, Instant::now(), 40, 12);
     assert!(text.contains("none yet") && text.contains("Office: refuses user name"), "{text}");
+}
+
+fn on_contacts(view: &View) -> Screen {
+    let mut screen = Screen::new();
+    press(&mut screen, KeyCode::Tab, view);
+    press(&mut screen, KeyCode::Tab, view);
+    screen
+}
+
+fn control(screen: &mut Screen, letter: char, view: &View) -> Reaction {
+    screen.key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL), view, true)
+}
+
+fn type_in(screen: &mut Screen, text: &str, view: &View) {
+    for letter in text.chars() {
+        assert_eq!(press(screen, KeyCode::Char(letter), view), Reaction::Redraw);
+    }
+}
+
+/// Name, numbers with their first label, company, and whether it is a contact that is there already.
+fn saved(reaction: Reaction) -> (String, Vec<(String, String)>, String, String) {
+    let Reaction::Command(Command::SaveContact(contact)) = reaction else { panic!("{reaction:?}") };
+    let numbers = contact.numbers.iter();
+    let numbers = numbers.map(|number| (number.address.clone(), number.label().unwrap_or_default().to_owned()));
+    (contact.name, numbers.collect(), contact.organisation, contact.uid)
+}
+
+/// Covers: feat.40
+#[test]
+fn a_new_contact_is_written_with_the_keyboard_and_asks_for_what_is_missing() {
+    let view = with_contacts();
+    let mut screen = on_contacts(&view);
+    // whom nobody has found is probably who is new; digits and m would call or mute elsewhere
+    type_in(&mut screen, "Dan M", &view);
+    control(&mut screen, 'n', &view);
+    let text = drawn(&screen, &view, Instant::now(), 40, 12);
+    assert!(text.contains("New contact") && text.contains("Name     Dan M_"), "{text}");
+    assert_eq!(press(&mut screen, KeyCode::Enter, &view), Reaction::Redraw);
+    assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("needs a number"), "it stays open");
+    press(&mut screen, KeyCode::Down, &view);
+    type_in(&mut screen, "10a 4", &view);
+    press(&mut screen, KeyCode::Backspace, &view);
+    press(&mut screen, KeyCode::Backspace, &view);
+    press(&mut screen, KeyCode::Backspace, &view);
+    type_in(&mut screen, "4", &view);
+    press(&mut screen, KeyCode::Tab, &view);
+    type_in(&mut screen, "Work", &view);
+    let contact = saved(press(&mut screen, KeyCode::Enter, &view));
+    let numbers = vec![("104".to_owned(), "Work".to_owned())];
+    assert_eq!(contact, ("Dan M".into(), numbers, String::new(), String::new()));
+    assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("Contacts: Dan M_"), "back in the book");
+}
+
+/// Covers: feat.40
+#[test]
+fn the_contact_at_the_cursor_is_changed_gets_another_number_and_keeps_the_ones_not_shown() {
+    let view = with_contacts();
+    let number = |address: &str, label: &str| (address.to_owned(), label.to_owned());
+    let mut screen = on_contacts(&view);
+    press(&mut screen, KeyCode::Down, &view);
+    control(&mut screen, 'e', &view);
+    let text = drawn(&screen, &view, Instant::now(), 40, 12);
+    assert!(text.contains("Change contact") && text.contains("Number   0170 1"), "{text}");
+    press(&mut screen, KeyCode::Down, &view);
+    type_in(&mut screen, "2", &view);
+    press(&mut screen, KeyCode::Up, &view);
+    press(&mut screen, KeyCode::Up, &view);
+    type_in(&mut screen, "ACME", &view);
+    let both = vec![number("+49 30 1234567", "work"), number("0170 12", "cell")];
+    let anna = "Anna Müller".to_owned();
+    let contact = saved(press(&mut screen, KeyCode::Enter, &view));
+    assert_eq!(contact, (anna.clone(), both, "ACME".into(), anna.clone()));
+
+    control(&mut screen, 'a', &view);
+    type_in(&mut screen, "105", &view);
+    let all = vec![number("+49 30 1234567", "work"), number("0170 1", "cell"), number("105", "")];
+    assert_eq!(saved(press(&mut screen, KeyCode::Enter, &view)).1, all);
+
+    control(&mut screen, 'e', &view);
+    press(&mut screen, KeyCode::Down, &view);
+    for _ in 0.."+49 30 1234567".len() {
+        press(&mut screen, KeyCode::Backspace, &view);
+    }
+    let contact = saved(press(&mut screen, KeyCode::Enter, &view));
+    assert_eq!(contact.1, [number("0170 1", "cell")], "a number without its text is taken out");
+    control(&mut screen, 'e', &view);
+    press(&mut screen, KeyCode::Esc, &view);
+    assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("Contacts:"), "nothing was changed");
+}
+
+#[test]
+fn a_contact_is_deleted_after_a_question_and_one_of_a_server_only_copied() {
+    use offhook_phone::address_book::{AddressBooks, Contact, Number, Origin};
+    let view = with_contacts();
+    let mut screen = on_contacts(&view);
+    control(&mut screen, 'd', &view);
+    let text = drawn(&screen, &view, Instant::now(), 40, 12);
+    assert!(text.contains("Delete contact") && text.contains("Anna Müller with 2 numbers"), "{text}");
+    press(&mut screen, KeyCode::Esc, &view);
+    control(&mut screen, 'd', &view);
+    let gone = Command::RemoveContact("Anna Müller".into());
+    assert_eq!(press(&mut screen, KeyCode::Enter, &view), Reaction::Command(gone));
+
+    let numbers = vec![Number { address: "107".into(), labels: vec!["work".into()] }];
+    let zoe = Contact { uid: "z".into(), name: "Zoe".into(), numbers, ..Contact::default() };
+    let books = AddressBooks::new([(Origin::Directory(1), vec![&zoe])]);
+    let view = View { contacts: std::sync::Arc::new(books), ..idle() };
+    let mut screen = on_contacts(&view);
+    assert_eq!(control(&mut screen, 'd', &view), Reaction::Nothing);
+    control(&mut screen, 'e', &view);
+    assert!(drawn(&screen, &view, Instant::now(), 40, 12).contains("Copy into the phone's own book"));
+    let contact = saved(press(&mut screen, KeyCode::Enter, &view));
+    assert_eq!((contact.0.as_str(), contact.3.as_str()), ("Zoe", ""), "a new one, of the own book");
+}
+
+#[test]
+fn a_form_has_every_letter_for_itself_but_not_the_keys_that_answer_a_call() {
+    let mut ringing = with_contacts();
+    ringing.calls = vec![call(CallState::Incoming, Instant::now())];
+    let mut screen = on_contacts(&ringing);
+    control(&mut screen, 'n', &ringing);
+    type_in(&mut screen, "? hms+-1 0#", &ringing);
+    assert!(drawn(&screen, &ringing, Instant::now(), 40, 12).contains("? hms+-1 0#_"));
+    assert_eq!(press(&mut screen, KeyCode::F(1), &ringing), Reaction::Command(Command::SoftKey(0)));
+    type_in(&mut screen, &"x".repeat(300), &ringing);
+    assert!(drawn(&screen, &ringing, Instant::now(), 40, 12).lines().all(|line| line.chars().count() <= 40));
+    for (width, height) in [(1, 1), (10, 3), (200, 3)] {
+        drawn(&screen, &ringing, Instant::now(), width, height);
+    }
+    assert_eq!(control(&mut screen, 'c', &ringing), Reaction::Quit);
+    assert_eq!(control(&mut Screen::new(), 'n', &ringing), Reaction::Nothing, "only with the contacts");
 }
 
 #[test]

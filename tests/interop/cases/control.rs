@@ -101,6 +101,19 @@ fn control_api(case: &Case) -> Outcome {
     client.wait("ERROR: API_Accept failed: ")?;
     client.say("API_NoSuchThing")?;
     client.wait("ERROR: ")?;
+
+    // The phone's own book, and the accounts as a template: neither has a password in it.
+    client.say("API_AddContact,,Bob Builder,,101")?;
+    client.wait("OK: API_AddContact succeed")?;
+    client.say("API_GetContacts")?;
+    client.wait("\r\n,Bob Builder,,101,")?;
+    phone.wait_view(5, "the name of who called", |view| view["history"][0]["name"] == "Bob Builder")?;
+    client.say("API_DelContact,bob builder")?;
+    client.wait("OK: API_DelContact succeed")?;
+    client.say("API_ExportAccounts")?;
+    client.wait("<!-- Secrets are left out of: password. -->")?;
+    client.wait("<username>100</username>")?;
+    client.wait("</account>")?;
     let heard = client.heard.lock().unwrap().clone();
     wait::ensure(!heard.contains(&pbx.password("100")?), || "the password came back over the control API".into())?;
 
