@@ -333,6 +333,7 @@ fn header_values_take_account_placeholders_but_no_password() {
     assert_eq!(given.headers.len(), 2);
 }
 
+/// Covers: feat.72
 #[test]
 fn headers_of_the_stack_are_refused_in_every_spelling() {
     for name in ["via", "VIA", "v", "Contact", "m", "content-LENGTH", "Authorization", "Route", "CSeq"] {

@@ -29,6 +29,7 @@ fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
+/// Covers: feat.95
 #[test]
 fn the_exit_status_is_that_of_the_worst_file() {
     let status = |arguments: &[&str], input: &str| run(arguments, input).status.code().unwrap();

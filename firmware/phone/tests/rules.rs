@@ -93,7 +93,7 @@ fn incoming(rules: &[(&str, &str)]) -> String {
     rewriting(rules).replace("rewriting>", "incomingRewriting>")
 }
 
-/// Covers: axml.rew.27, axml.rew.28, axml.rew.29
+/// Covers: axml.rew.27, axml.rew.28, axml.rew.29, feat.13
 #[test]
 fn incoming_rules_reject_send_on_answer_and_rename_by_the_callers_number() {
     let mut office = Office::new(&incoming(&[
@@ -283,7 +283,7 @@ fn silent_do_not_disturb_shows_a_call_without_a_sound() {
     office.response(480);
 }
 
-/// Covers: axml.fwd.01, axml.fwd.02
+/// Covers: axml.fwd.01, axml.fwd.02, feat.9
 #[test]
 fn busy_unanswered_and_unreachable_calls_go_where_the_account_says() {
     let to = |office: &mut Office| {
@@ -326,7 +326,7 @@ fn busy_unanswered_and_unreachable_calls_go_where_the_account_says() {
     office.hang_up_all();
 }
 
-/// Covers: axml.aa.01, axml.aa.03
+/// Covers: axml.aa.01, axml.aa.03, feat.14, feat.15
 #[test]
 fn nobody_answers_by_itself_while_the_handset_is_up_or_do_not_disturb_is_on() {
     let auto = "<appInitiatedAutoAnswerEnabled>1</appInitiatedAutoAnswerEnabled>\

@@ -24,6 +24,7 @@ pub(super) fn cases() -> Vec<Entry> {
     vec![entry("boots_and_registers", boots_and_registers), entry("starts_again", starts_again)]
 }
 
+/// Covers: feat.133
 fn boots_and_registers(case: &Case, kind: Kind) -> Outcome {
     let (_network, _pbx, mut board) = provisioned(case, kind)?;
     let power = Instant::now();

@@ -57,6 +57,8 @@ impl Looks {
 }
 
 /// A board that is flashed onto a larger card and switched on, with nothing prepared; then with a name that its owner gave it.
+///
+/// Covers: feat.114
 fn first_start(case: &Case, kind: Kind) -> Outcome {
     if kind == Kind::Metal {
         return Err(metal::cannot("it has started before"));

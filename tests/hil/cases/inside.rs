@@ -53,6 +53,7 @@ fn phone(case: &Case, kind: Kind) -> Outcome<(Network, pbxd::Pbxd, Board, Hand)>
     Ok((network, pbx, board, hand))
 }
 
+/// Covers: feat.117
 fn least_privilege(case: &Case, kind: Kind) -> Outcome {
     let (_network, _pbx, _board, mut hand) = phone(case, kind)?;
     let pid = hand.ask("process offhookd")?["pid"].as_i64().ok_or("offhookd does not run")?;
@@ -138,6 +139,8 @@ fn writable(hand: &mut Hand, pid: i64) -> Outcome {
 
 /// The phone's own test for factory and support, with the service stopped: without a way from the receiver to the microphone it
 /// says so, with one it measures it; afterwards the service finds its state as it left it.
+///
+/// Covers: feat.105, feat.111
 fn tests_itself(case: &Case, kind: Kind) -> Outcome {
     let (_network, _pbx, _board, mut hand) = phone(case, kind)?;
     hand.run("systemctl stop offhookd", 30)?;

@@ -36,6 +36,8 @@ fn is_long() -> bool {
 }
 
 /// A call of two minutes (30 with OFFHOOK_HIL_LONG): gaps that can be heard at either end, and what it costs.
+///
+/// Covers: feat.52
 fn sound_without_gaps(case: &Case, kind: Kind) -> Outcome {
     let pieces = if is_long() { 60 } else { 4 };
     let mut office = Office::open(case, kind)?;

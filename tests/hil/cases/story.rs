@@ -29,6 +29,8 @@ pub(super) fn cases() -> Vec<Entry> {
 }
 
 /// From power to the first dial tone, to being registered, and from the hook to the tone.
+///
+/// Covers: feat.106, feat.130
 fn first_lift(case: &Case, kind: Kind) -> Outcome {
     let power = Instant::now();
     let mut office = Office::open(case, kind)?;
@@ -56,6 +58,8 @@ fn first_lift(case: &Case, kind: Kind) -> Outcome {
 }
 
 /// Dial, talk, be called, lamps of others, messages, a call that waits.
+///
+/// Covers: feat.31
 fn calls_and_lamps(case: &Case, kind: Kind) -> Outcome {
     let mut office = Office::open(case, kind)?;
     let mut bob = office.peer(case, "101", SONG)?;
@@ -204,6 +208,8 @@ fn real_peer(case: &Case, kind: Kind) -> Outcome {
 }
 
 /// The rotary dial, and a keypad that the kernel reads (evdev): both reach the same extension.
+///
+/// Covers: feat.130
 fn dials_by_other_means(case: &Case, kind: Kind) -> Outcome {
     let mut office = Office::open(case, kind)?;
     let mut bob = office.peer(case, "101", SONG)?;

@@ -170,6 +170,7 @@ fn running(hand: &mut Hand) -> Outcome<(String, String)> {
     Ok((version, slot))
 }
 
+/// Covers: feat.96
 fn updates_and_comes_back(case: &Case, kind: Kind) -> Outcome {
     let bundles = Bundles::make(kind)?;
     let mut office = Office::open(case, kind)?;

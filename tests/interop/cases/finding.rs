@@ -39,7 +39,7 @@ fn only_friends(wire: &Wire) -> Outcome {
     wait::ensure(strangers.is_empty(), || format!("packets went to {strangers:?}"))
 }
 
-/// Covers: feat.89.
+/// Covers: feat.89, feat.116
 fn by_dhcp(case: &Case) -> Outcome {
     // The phone's address first: it is the one that the system takes for itself.
     let wire = wire::alone_with(&[PHONE, PBX])?;
