@@ -159,7 +159,7 @@ if watchdog:
     print("# As board.toml says: who restarts the board when systemd itself hangs.\n[Manager]")
     print(f"WatchdogDevice={watchdog['device']}\nRuntimeWatchdogSec={watchdog['timeout_s']}s")
 T
-    echo "--board $board" >"$tree/usr/share/offhook/board/arguments"
+    echo "--board /usr/share/offhook/board" >"$tree/usr/share/offhook/board/arguments"
     local programs=(--program offhookd --program pbxd)
     if [ "$HAND" = yes ]; then programs+=(--program offhook-hand); fi
     "$here/sbom" "${programs[@]}" --version "$version" --board "$board" --packages "$work/packages.txt" --lock "$root/Cargo.lock" \
