@@ -23,7 +23,7 @@ const BRIEF: [&str; 7] = [
     "first_lift",
     "calls_and_lamps",
     "real_peer",
-    "updates_and_comes_back",
+    "updates_itself",
     "system_stands_still",
     "drivers_on_this_kernel",
 ];
