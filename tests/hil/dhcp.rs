@@ -24,7 +24,7 @@ pub(crate) struct Pool {
     pub(crate) broadcast: Ipv4Addr,
 }
 
-/// The provisioning server that the network names (option 66), if it names one.
+/// The provisioning server that the network names (option 160), if it names one.
 pub(crate) type Provisioning = Mutex<Option<String>>;
 
 /// Answers until `go_on` says no; the socket has a read timeout.
@@ -80,8 +80,8 @@ impl Pool {
             answer.extend([42, 4]);
             answer.extend(self.server.octets());
             // Who did not ask for it is not told.
-            if let Some(url) = provisioning.filter(|_| option(55).is_some_and(|wanted| wanted.contains(&66))) {
-                answer.extend([66, u8::try_from(url.len()).ok()?]);
+            if let Some(url) = provisioning.filter(|_| option(55).is_some_and(|wanted| wanted.contains(&160))) {
+                answer.extend([160, u8::try_from(url.len()).ok()?]);
                 answer.extend(url.as_bytes());
             }
         }
@@ -139,9 +139,9 @@ mod tests {
         assert_eq!(answer[4..8], [0xde, 0xad, 0xbe, 0xef]);
         assert_eq!(answer[16..20], [10, 0, 2, 15]);
         assert_eq!(find(&answer[240..], 42), Some([10, 0, 2, 2].as_slice()));
-        assert_eq!(find(&answer[240..], 66), None);
-        let asked = POOL.answer(&packet(&[53, 1, DISCOVER, 55, 2, 42, 66]), Some("http://a/")).unwrap();
-        assert_eq!(find(&asked[240..], 66), Some(b"http://a/".as_slice()));
+        assert_eq!(find(&answer[240..], 160), None);
+        let asked = POOL.answer(&packet(&[53, 1, DISCOVER, 55, 2, 42, 160]), Some("http://a/")).unwrap();
+        assert_eq!(find(&asked[240..], 160), Some(b"http://a/".as_slice()));
     }
 
     #[test]

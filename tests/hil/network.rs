@@ -85,7 +85,7 @@ impl Network {
         Ok(Self { time, provisioning, go_on })
     }
 
-    /// From now on DHCP names this provisioning server (option 66).
+    /// From now on DHCP names this provisioning server (option 160).
     pub(crate) fn name_provisioning(&self, url: &str) -> Outcome {
         if metal::phone().is_some() {
             return Err(metal::cannot("its network has a DHCP server of its own"));

@@ -167,10 +167,10 @@ impl Reader {
             match arg {
                 Long("board") => self.board = Some(string(&mut parser)?),
                 Long("state") => self.state = Some(PathBuf::from(parser.value().map_err(text)?)),
-                Long("provision") => args.provision.push(provision(string(&mut parser)?)?),
+                Long("provision") => args.provision.push(provision("--provision", string(&mut parser)?)?),
                 Long("insecure-provisioning") => args.insecure_provisioning = true,
                 Long("site") => args.site = Some(PathBuf::from(parser.value().map_err(text)?)),
-                Long("fallback") => args.fallback = Some(provision(string(&mut parser)?)?),
+                Long("fallback") => args.fallback = Some(provision("--fallback", string(&mut parser)?)?),
                 Long("find") => args.find = on_off("--find", &string(&mut parser)?)?,
                 Long("authorities") => args.authorities.push(PathBuf::from(parser.value().map_err(text)?)),
                 Long("certificate") => args.certificate = Some(PathBuf::from(parser.value().map_err(text)?)),
@@ -277,11 +277,11 @@ fn on_off(option: &str, value: &str) -> Result<bool, String> {
     }
 }
 
-fn provision(url: String) -> Result<String, String> {
+fn provision(option: &str, url: String) -> Result<String, String> {
     if url.starts_with("http://") || url.starts_with("https://") {
         Ok(url)
     } else {
-        Err(format!("--provision {url}: it must begin with http:// or https://"))
+        Err(format!("{option} {url}: it must begin with http:// or https://"))
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn cases() -> Vec<Entry> {
     }]
 }
 
-/// It starts with its own PBX, finds the office's by option 66, and comes back to that one after a restart, whatever DHCP says then.
+/// It starts with its own PBX, finds the office's by option 160, and comes back to that one after a restart, whatever DHCP says then.
 ///
 /// Covers: feat.89
 fn dhcp_names_the_pbx(case: &Case, kind: Kind) -> Outcome {
