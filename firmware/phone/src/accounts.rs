@@ -283,6 +283,7 @@ impl Phone {
         let from = self.lines.iter().find(|line| line.leaving && holds(line)).map(|line| line.number);
         if let (Some(from), Some(to)) = (from, to) {
             self.fetches.hand_over(from, to);
+            self.requests.hand_over(from, to);
         }
     }
 
@@ -313,6 +314,7 @@ impl Phone {
             watch.subscribed(None);
         }
         self.fetches.forget(number);
+        self.requests.give_up(|asker| asker.account() == Some(number));
         self.forget_records(number);
         self.notify(Event::Registration { account: number, state: AccountState::Off });
     }

@@ -5,7 +5,8 @@
 //! numbers, no password). Both are there before the network is. A directory's record is written when its contacts have
 //! changed, not at each refresh.
 
-use crate::phone::{Now, Output, Phone, PhoneFetchId};
+use crate::phone::{Now, Phone};
+use crate::requests::Asker;
 use crate::{DirectoryView, Level, Refusal, SuggestionView};
 use offhook_account::fetch::{Credentials, FetchError, FetchRequest, FetchResponse};
 use offhook_account::settings::CardDav;
@@ -20,11 +21,6 @@ use std::time::{Duration, Instant};
 /// Record of the phone's own book.
 const LOCAL: &str = "contacts.vcf";
 const RECORD: &str = "directory-";
-/// Ids of our fetches begin here; those of provisioning count from 1.
-const FETCHES: u64 = 1 << 32;
-/// A certificate cannot be checked without the date: so long it is waited for, and so often looked whether it is there.
-const CLOCK_PATIENCE: Duration = Duration::from_secs(25);
-const CLOCK_LOOK: Duration = Duration::from_millis(500);
 /// Numbers offered while somebody dials.
 pub(crate) const SUGGESTIONS: usize = 4;
 
@@ -38,8 +34,6 @@ pub(crate) struct Contacts {
     keys: Vec<(u32, String, String)>,
     /// Records of directories that no account has asked for yet.
     records: BTreeMap<String, Vec<u8>>,
-    open: BTreeMap<u64, (u32, AskId)>,
-    last: u64,
     stale: bool,
     /// The phone's version when the accounts were looked at last.
     looked: Option<u64>,
@@ -52,8 +46,6 @@ struct Followed {
     title: String,
     machine: Directory,
     timeout: Option<Instant>,
-    /// It has not begun: the date is waited for until then.
-    waits: Option<Instant>,
     begun: bool,
     last: String,
     ok: Option<bool>,
@@ -99,11 +91,6 @@ impl Contacts {
         }
         contacts.stale = true;
         contacts
-    }
-
-    /// Whether a fetch is one of ours.
-    pub(crate) fn asked(id: PhoneFetchId) -> bool {
-        id.0 >= FETCHES
     }
 
     pub(crate) fn books(&self) -> &Arc<AddressBooks> {
@@ -242,13 +229,11 @@ impl Phone {
         if let Some(memory) = self.contacts.records.remove(&at.record()) {
             machine.recall(&memory);
         }
-        let waits = at.url.starts_with("https:").then_some(now.instant + CLOCK_PATIENCE);
         let followed = Followed {
             at,
             title,
             machine,
             timeout: Some(now.instant),
-            waits,
             begun: false,
             last: "not fetched yet".into(),
             ok: None,
@@ -259,15 +244,8 @@ impl Phone {
 
     fn wake_directory(&mut self, now: Now, account: u32) {
         let Some(followed) = self.contacts.directories.get_mut(&account) else { return };
-        let input = match followed.waits {
-            Some(until) if now.wall.is_none() && now.instant < until => {
-                followed.timeout = Some((now.instant + CLOCK_LOOK).min(until));
-                return;
-            }
-            _ if !followed.begun => directory::Input::Start,
-            _ => directory::Input::Timeout,
-        };
-        (followed.waits, followed.begun) = (None, true);
+        let input = if followed.begun { directory::Input::Timeout } else { directory::Input::Start };
+        followed.begun = true;
         self.ask_directory(now, account, input);
     }
 
@@ -284,13 +262,11 @@ impl Phone {
                 }
                 directory::Output::Ask { id, request } => {
                     let credentials = followed.at.credentials.clone();
-                    self.contacts.last += 1;
-                    let own = FETCHES + self.contacts.last;
-                    self.contacts.open.retain(|_, (of, _)| *of != account);
-                    self.contacts.open.insert(own, (account, id));
+                    self.requests
+                        .give_up(|asker| matches!(asker, Asker::Directory { account: of, .. } if *of == account));
                     let mut request = self.dav_request(request, credentials);
                     request.trust = self.authorities(account);
-                    self.out(Output::Fetch { id: PhoneFetchId(own), request });
+                    self.fetch(now, Asker::Directory { account, ask: id }, request);
                 }
                 directory::Output::Refreshed { changed, result } => {
                     self.directory_refreshed(now, account, changed, result);
@@ -341,9 +317,14 @@ impl Phone {
         }
     }
 
-    /// `Input::Fetched` of one of our requests.
-    pub(crate) fn directory_fetched(&mut self, now: Now, id: PhoneFetchId, result: Result<FetchResponse, FetchError>) {
-        let Some((account, ask)) = self.contacts.open.remove(&id.0) else { return };
+    /// The answer to a request of a directory.
+    pub(crate) fn directory_fetched(
+        &mut self,
+        now: Now,
+        account: u32,
+        ask: AskId,
+        result: Result<FetchResponse, FetchError>,
+    ) {
         let result = match result {
             Ok(response) => {
                 let header = |name| response.header(name).map(|value| value.trim().to_owned());

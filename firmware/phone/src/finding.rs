@@ -2,7 +2,8 @@
 //! the network is remembered (`found.json`) and from then on treated as one given by `--provision`; an account that somebody
 //! logged in to keeps what is needed to come again.
 
-use crate::phone::{Now, Output, Phone, PhoneFetchId};
+use crate::phone::{Now, Output, Phone};
+use crate::requests::Asker;
 use crate::search::{FindingView, Found, Search, SearchInput, SearchOutput};
 use crate::{Level, Refusal};
 use offhook_account::fetch::{FetchError, FetchResponse};
@@ -45,19 +46,12 @@ pub(crate) struct Finding {
     /// source of the accounts that anybody else's replace
     fallback: Option<String>,
     search: Option<Search>,
-    /// id of its request
-    open: Option<u64>,
     timeout: Option<Instant>,
 }
 
 impl Finding {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.timeout
-    }
-
-    /// This request is the search's.
-    pub(crate) fn asks(&self, id: PhoneFetchId) -> bool {
-        self.open == Some(id.0)
     }
 
     pub(crate) fn view(&self) -> Option<FindingView> {
@@ -139,19 +133,9 @@ impl Phone {
         }
     }
 
-    /// The answer to a request, if it was the search's; else it is given back.
-    pub(crate) fn search_fetched(
-        &mut self,
-        now: Now,
-        id: PhoneFetchId,
-        result: Result<FetchResponse, FetchError>,
-    ) -> Option<Result<FetchResponse, FetchError>> {
-        if self.finding.open != Some(id.0) {
-            return Some(result);
-        }
-        self.finding.open = None;
+    /// The answer to a request of the search.
+    pub(crate) fn search_fetched(&mut self, now: Now, result: Result<FetchResponse, FetchError>) {
         self.search(now, SearchInput::Fetched(result));
-        None
     }
 
     fn search(&mut self, now: Now, input: SearchInput<'_>) {
@@ -178,8 +162,8 @@ impl Phone {
                 SearchOutput::SendPnp { to, bytes } => self.out(Output::Pnp(PnpOrder::Send { to, bytes })),
                 SearchOutput::Fetch(mut request) => {
                     request.trust = Arc::clone(&self.config.trust);
-                    self.finding.open = Some(self.send_fetch(request).0);
-                    self.send_fetches(now);
+                    self.requests.give_up(|asker| *asker == Asker::Search);
+                    self.fetch(now, Asker::Search, request);
                 }
                 SearchOutput::Changed => self.changed(),
                 SearchOutput::Found(found) => {
@@ -192,6 +176,7 @@ impl Phone {
 
     fn end_finding(&mut self) {
         if self.finding.search.is_some() {
+            self.requests.give_up(|asker| *asker == Asker::Search);
             self.finding = Finding { fallback: self.finding.fallback.take(), ..Finding::default() };
             self.out(Output::Pnp(PnpOrder::Close));
             self.changed();

@@ -37,6 +37,7 @@ pub mod pnp;
 mod provisioning;
 mod registration;
 mod report;
+mod requests;
 mod search;
 pub mod self_test;
 mod services;

@@ -93,7 +93,7 @@ impl Phone {
         match dialled.action.filter(|_| !dialled.emergency) {
             Some(DialAction::WebCallback) => self.web_callback(now, account, typed, dialled),
             Some(DialAction::CallThrough) => self.call_through(now, account, typed, dialled),
-            Some(DialAction::OpenUrl) => self.custom_action(account, typed, &dialled),
+            Some(DialAction::OpenUrl) => self.custom_action(now, account, typed, &dialled),
             Some(DialAction::Options) => self.offer_ways(now, account, typed, dialled, false),
             Some(DialAction::CustomOptions) => self.offer_ways(now, account, typed, dialled, true),
             // the others are calls, or nothing that a desk phone can do: then a call is the next best

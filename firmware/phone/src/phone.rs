@@ -21,6 +21,7 @@ use crate::line::Line;
 use crate::moment::Links;
 use crate::on_demand::Patient;
 use crate::provisioning::Fetches;
+use crate::requests::Requests;
 use crate::self_test::{Probe, Probed, SelfTest};
 use crate::services::Services;
 use crate::settle::Shown;
@@ -196,6 +197,7 @@ pub struct Phone {
     pub(crate) timeout: Option<Instant>,
     pub(crate) lines: Vec<Line>,
     pub(crate) fetches: Fetches,
+    pub(crate) requests: Requests,
     pub(crate) finding: Finding,
     pub(crate) watches: Vec<Watch>,
     pub(crate) calls: Vec<Call>,
@@ -275,6 +277,7 @@ impl Phone {
             timeout: None,
             lines: Vec::new(),
             fetches: Fetches::default(),
+            requests: Requests::default(),
             finding: Finding::default(),
             watches: Vec::new(),
             calls: Vec::new(),
@@ -326,8 +329,6 @@ impl Phone {
             }
             Input::MediaBound { id, result } => self.media_bound(now, id, result),
             Input::Media(event) => self.media_event(now, event),
-            Input::Fetched { id, result } if Services::asked(id) => self.service_answered(now, id, &result),
-            Input::Fetched { id, result } if Contacts::asked(id) => self.directory_fetched(now, id, result),
             Input::Fetched { id, result } => self.fetched(now, id, result),
             Input::Command { id, command } => {
                 self.changed();

@@ -3,12 +3,13 @@
 
 use crate::apply::Outcome;
 use crate::line::{self, Line};
-use crate::phone::{Now, Output, Phone, PhoneFetchId};
+use crate::phone::{Now, Phone};
 use crate::report::{AccountAttempt, Attempt, Posting};
+use crate::requests::Asker;
 use crate::{Event, Level, ProvisioningView, registration};
 use offhook_account::fetch::Trust;
 use offhook_account::layers::Source;
-use offhook_account::provisioner::{self, FetchError, FetchId, FetchRequest, FetchResponse, Provisioner};
+use offhook_account::provisioner::{self, FetchRequest, Provisioner};
 use offhook_account::template::without_secrets;
 use offhook_account::verdict::{Verdict, verdicts};
 use offhook_account::{Account, Rejection, Settings};
@@ -16,12 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A certificate cannot be checked without the date. Boards without a clock battery get theirs from the network within
-/// seconds; where nobody tells it, the fetch fails with a reason that can be read. Shorter than a fetch's own time.
-const CLOCK_PATIENCE: Duration = Duration::from_secs(25);
-/// Nobody tells that the date is known, so it is looked for.
-const CLOCK_LOOK: Duration = Duration::from_millis(500);
-/// The same when a fetch has failed without it.
+/// Nobody tells that the date is known: when a fetch has failed, perhaps for want of it, it is looked for.
 const CLOCK_LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Fetching, account by account.
@@ -32,8 +28,6 @@ pub(crate) struct Fetches {
     /// the accounts whose machine fetches a document for them and others, and its template
     pub(crate) holders: BTreeMap<u32, String>,
     pub(crate) timeouts: BTreeMap<u32, Instant>,
-    open: BTreeMap<u64, (u32, FetchId)>,
-    pub(crate) last: u64,
     views: BTreeMap<u32, ProvisioningView>,
     /// what became of the last document of each machine
     pub(crate) attempts: BTreeMap<u32, Attempt>,
@@ -43,9 +37,6 @@ pub(crate) struct Fetches {
     pub(crate) postings: Vec<Posting>,
     /// machines that have something to say
     pub(crate) stirred: Vec<u32>,
-    /// requests that have not gone out, and how long the date is waited for
-    asked: Vec<(PhoneFetchId, FetchRequest)>,
-    clock_until: Option<Instant>,
     clock_look: Option<Instant>,
     /// the date has been known once
     dated: bool,
@@ -76,16 +67,12 @@ impl Fetches {
             }
         }
         self.timeouts.remove(&to);
-        self.open.retain(|_, (of, _)| *of != to);
         moved(&mut self.machines, from, to);
         moved(&mut self.holders, from, to);
         moved(&mut self.timeouts, from, to);
         moved(&mut self.views, from, to);
         moved(&mut self.attempts, from, to);
         moved(&mut self.told, from, to);
-        for (of, _) in self.open.values_mut().filter(|(of, _)| *of == from) {
-            *of = to;
-        }
         self.stirred.push(to);
     }
 
@@ -97,7 +84,6 @@ impl Fetches {
         self.views.remove(&number);
         self.attempts.remove(&number);
         self.told.remove(&number);
-        self.open.retain(|_, (of, _)| *of != number);
         self.postings.retain(|posting| posting.account != number);
     }
 }
@@ -152,16 +138,6 @@ impl Phone {
         }
     }
 
-    pub(crate) fn fetched(&mut self, now: Now, id: PhoneFetchId, result: Result<FetchResponse, FetchError>) {
-        if self.report_answered(now, id, &result) {
-            return;
-        }
-        let Some(result) = self.search_fetched(now, id, result) else { return };
-        if let Some((number, id)) = self.fetches.open.remove(&id.0) {
-            self.provision(now, number, provisioner::Input::Fetched { id, result });
-        }
-    }
-
     /// What the provisioners have to say; true if that may have moved the endpoint.
     pub(crate) fn pump_provisioning(&mut self, now: Now) -> bool {
         let mut moved = false;
@@ -176,13 +152,12 @@ impl Phone {
                         break;
                     }
                     provisioner::Output::Fetch { id, request } => {
-                        self.fetches.last += 1;
-                        let own = self.fetches.last;
                         // one fetch at a time for each account: an older one was given up
-                        self.fetches.open.retain(|_, (of, _)| *of != number);
-                        self.fetches.open.insert(own, (number, id));
+                        self.requests.give_up(
+                            |asker| matches!(asker, Asker::Provisioning { account, .. } if *account == number),
+                        );
                         let request = self.as_account(number, request);
-                        self.fetches.asked.push((PhoneFetchId(own), request));
+                        self.fetch(now, Asker::Provisioning { account: number, fetch: id }, request);
                     }
                     provisioner::Output::Document { accounts } => {
                         let source = machine.source();
@@ -199,16 +174,7 @@ impl Phone {
                 }
             }
         }
-        self.send_fetches(now);
         moved
-    }
-
-    /// A request that is not an account's.
-    pub(crate) fn send_fetch(&mut self, request: FetchRequest) -> PhoneFetchId {
-        self.fetches.last += 1;
-        let id = PhoneFetchId(self.fetches.last);
-        self.fetches.asked.push((id, request));
-        id
     }
 
     /// With what the account, or the command line, says of the provisioning server.
@@ -234,28 +200,7 @@ impl Phone {
         Arc::new(trust)
     }
 
-    /// Requests go out at once, but those whose certificates have dates wait a little for ours.
-    pub(crate) fn send_fetches(&mut self, now: Now) {
-        if self.fetches.asked.is_empty() {
-            return;
-        }
-        let patience = *self.fetches.clock_until.get_or_insert(now.instant + CLOCK_PATIENCE);
-        let wait = now.wall.is_none() && now.instant < patience;
-        let (later, at_once): (Vec<_>, Vec<_>) = std::mem::take(&mut self.fetches.asked)
-            .into_iter()
-            .filter(|(id, _)| self.fetches.open.contains_key(&id.0) || self.finding.asks(*id))
-            .partition(|(_, request)| wait && request.url.starts_with("https:"));
-        for (id, request) in at_once {
-            self.out(Output::Fetch { id, request });
-        }
-        self.fetches.clock_look = (!later.is_empty()).then(|| (now.instant + CLOCK_LOOK).min(patience));
-        if later.is_empty() {
-            self.fetches.clock_until = None;
-        }
-        self.fetches.asked = later;
-    }
-
-    /// Looks whether the date is known by now. What failed for want of it is tried at once, however slow retries have grown.
+    /// What failed for want of the date is tried as soon as it is known, however slow retries have grown.
     pub(crate) fn clock_due(&mut self, now: Now) {
         if now.wall.is_some() && !self.fetches.dated {
             self.fetches.dated = true;
@@ -263,7 +208,6 @@ impl Phone {
         }
         if self.fetches.clock_look.is_some_and(|at| at <= now.instant) {
             self.fetches.clock_look = None;
-            self.send_fetches(now);
             self.look_for_date(now);
         }
     }

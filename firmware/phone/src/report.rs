@@ -3,7 +3,8 @@
 
 use crate::Level;
 use crate::apply::Outcome;
-use crate::phone::{Now, Output, Phone, PhoneFetchId};
+use crate::phone::{Now, Phone, PhoneFetchId};
+use crate::requests::Asker;
 use offhook_account::Rejection;
 use offhook_account::provisioner::{FetchError, FetchRequest, FetchResponse};
 use offhook_account::template::{self, Device};
@@ -50,7 +51,7 @@ pub(crate) struct Posting {
     document: String,
     body: String,
     /// `None`: it has to be sent (again) at `at`
-    fetch: Option<u64>,
+    fetch: Option<PhoneFetchId>,
     at: Option<Instant>,
     tries: u32,
 }
@@ -250,6 +251,7 @@ impl Phone {
         };
         let document = self.fetches.attempts.get(&machine).map(|attempt| attempt.url.clone()).unwrap_or_default();
         self.fetches.postings.retain(|posting| posting.account != machine);
+        self.requests.give_up(|asker| *asker == Asker::Report { account: machine });
         self.fetches.postings.push(Posting {
             account: machine,
             url,
@@ -264,49 +266,48 @@ impl Phone {
 
     /// Reports whose time has come.
     pub(crate) fn send_reports(&mut self, now: Now) {
-        let mut requests = Vec::new();
+        let mut due = Vec::new();
         for posting in self.fetches.postings.iter_mut().filter(|p| p.at.is_some_and(|at| at <= now.instant)) {
-            self.fetches.last += 1;
             posting.at = None;
-            posting.fetch = Some(self.fetches.last);
             posting.tries += 1;
             let request = FetchRequest::post(posting.url.clone(), "application/json", posting.body.clone());
-            let at_home = same_server(&posting.url, &posting.document);
-            requests.push((PhoneFetchId(self.fetches.last), posting.account, at_home, request));
+            due.push((posting.account, same_server(&posting.url, &posting.document), request));
         }
-        for (id, account, at_home, mut request) in requests {
+        for (account, at_home, mut request) in due {
             if at_home {
                 request = self.as_account(account, request);
             } else {
                 request.trust = self.authorities(account);
             }
             request.insecure = self.config.insecure_provisioning;
-            self.out(Output::Fetch { id, request });
+            let id = self.fetch(now, Asker::Report { account }, request);
+            if let Some(posting) = self.fetches.postings.iter_mut().find(|posting| posting.account == account) {
+                posting.fetch = Some(id);
+            }
         }
     }
 
-    /// The answer to a report, if it is one.
+    /// The answer to a report.
     pub(crate) fn report_answered(
         &mut self,
         now: Now,
+        account: u32,
         id: PhoneFetchId,
         result: &Result<FetchResponse, FetchError>,
-    ) -> bool {
-        let Some(at) = self.fetches.postings.iter().position(|posting| posting.fetch == Some(id.0)) else {
-            return false;
-        };
+    ) {
+        let ours = |posting: &Posting| posting.account == account && posting.fetch == Some(id);
+        let Some(at) = self.fetches.postings.iter().position(ours) else { return };
         let taken = match result {
             Ok(response) => (200..300).contains(&response.status),
             Err(_) => false,
         };
-        let Some(posting) = self.fetches.postings.get_mut(at) else { return true };
+        let Some(posting) = self.fetches.postings.get_mut(at) else { return };
         posting.fetch = None;
         if taken || posting.tries > RESENDS {
             self.fetches.postings.remove(at);
         } else {
             posting.at = Some(now.instant + RESEND_FIRST.saturating_mul(4_u32.saturating_pow(posting.tries - 1)));
         }
-        true
     }
 
     pub(crate) fn report_deadlines(&self) -> impl Iterator<Item = Instant> + '_ {

@@ -40,6 +40,7 @@ impl Phone {
             self.factory_reset.deadline(),
             self.self_test.as_ref().and_then(SelfTest::deadline),
             self.fetches.clock_deadline(),
+            self.requests.deadline(),
             self.links.quiet_look,
             self.finding.deadline(),
             self.patient.as_ref().map(|patient| patient.until),
@@ -89,6 +90,7 @@ impl Phone {
             self.tick = None;
         }
         self.patience_due(now);
+        self.requests_due(now);
         self.clock_due(now);
         self.trials_due(now);
         self.send_reports(now);

@@ -5,6 +5,7 @@
 //! then ever later up to an hour, and no call makes that sooner.
 
 use crate::chance::Chance;
+use crate::requests::CLOCK_PATIENCE;
 use offhook_account::services::BalanceCheck;
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ const GAP: Duration = Duration::from_secs(30);
 pub(crate) const SHORTEST: Duration = Duration::from_secs(10);
 const BACKOFF_FIRST: Duration = Duration::from_secs(60);
 const BACKOFF_LAST: Duration = Duration::from_secs(3600);
-/// A driver that has not answered so long after the request's own time never will.
-const LOST: Duration = Duration::from_secs(10);
+/// A driver that has not answered so long after the request's own time never will; a request may wait for the date first.
+const LOST: Duration = CLOCK_PATIENCE.saturating_add(Duration::from_secs(10));
 
 /// One account's.
 #[derive(Debug)]
@@ -70,11 +71,6 @@ impl Balance {
             self.failed(now);
         }
         self.open.is_none() && self.registered && self.next.is_some_and(|at| at <= now)
-    }
-
-    /// Not yet: it is to be asked then.
-    pub(crate) fn wait(&mut self, until: Instant) {
-        self.next = Some(until);
     }
 
     /// A request goes out.
@@ -225,8 +221,8 @@ mod tests {
         let began = Instant::now();
         balance.registered(began, true);
         assert!(asks(&mut balance, began));
-        assert!(!asks(&mut balance, began + Duration::from_secs(24)));
-        assert!(!asks(&mut balance, began + Duration::from_secs(25)), "given up, and now it waits");
-        assert!(asks(&mut balance, began + Duration::from_secs(86)));
+        assert!(!asks(&mut balance, began + Duration::from_secs(49)));
+        assert!(!asks(&mut balance, began + Duration::from_secs(50)), "given up, and now it waits");
+        assert!(asks(&mut balance, began + Duration::from_secs(111)));
     }
 }

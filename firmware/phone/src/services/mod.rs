@@ -12,7 +12,8 @@ mod numbers;
 
 pub(crate) use choice::Choice;
 
-use crate::phone::{Now, Output, Phone, PhoneFetchId};
+use crate::phone::{Now, Phone, PhoneFetchId};
+use crate::requests::Asker;
 use crate::{Event, Level, QuickDialView};
 use balance::{Balance, News};
 use callback::Expected;
@@ -20,31 +21,21 @@ use numbers::Waiting;
 use offhook_account::services::{Context, Service, Unfit, answer, request};
 use offhook_account::{FetchError, FetchResponse};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
-
-/// Ids of our fetches begin here; those of provisioning and of address books count below.
-const FETCHES: u64 = 1 << 40;
-/// A certificate cannot be checked without the date: so long it is waited for, and so often looked whether it is there.
-const CLOCK_PATIENCE: Duration = Duration::from_secs(25);
-const CLOCK_LOOK: Duration = Duration::from_secs(1);
+use std::time::Instant;
 
 #[derive(Debug, Default)]
 pub(crate) struct Services {
-    /// What each request of ours was for: account and purpose.
-    open: BTreeMap<u64, (u32, Purpose)>,
-    last: u64,
     balances: BTreeMap<u32, Balance>,
     waiting: Option<Waiting>,
     expected: Option<Expected>,
     pub(crate) choice: Option<Choice>,
     /// The phone's version when the accounts were looked at last.
     looked: Option<u64>,
-    /// Since when a balance has waited for the date.
-    dateless_since: Option<Instant>,
 }
 
+/// What a service is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(crate) enum Purpose {
     Balance,
     /// For the number that waits.
     Number,
@@ -52,11 +43,6 @@ enum Purpose {
 }
 
 impl Services {
-    /// Whether a fetch is one of ours.
-    pub(crate) fn asked(id: PhoneFetchId) -> bool {
-        id.0 >= FETCHES
-    }
-
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = Instant> + '_ {
         let waiting = self.waiting.iter().map(|waiting| waiting.until);
         let expected = self.expected.iter().map(|expected| expected.until);
@@ -132,18 +118,13 @@ impl Phone {
     }
 
     fn ask_balance(&mut self, now: Now, account: u32) {
-        let since = *self.services.dateless_since.get_or_insert(now.instant);
-        let dateless = now.wall.is_none() && since + CLOCK_PATIENCE > now.instant;
         let Some(balance) = self.services.balances.get_mut(&account) else { return };
         if !balance.is_due(now.instant) {
             return;
         }
         let service = balance.check.service.clone();
-        if dateless && service.url.starts_with("https:") {
-            return balance.wait(now.instant + CLOCK_LOOK);
-        }
         balance.ask(now.instant);
-        if let Err(unfit) = self.ask(account, &service, &[], Purpose::Balance) {
+        if let Err(unfit) = self.ask(now, account, &service, &[], Purpose::Balance) {
             self.balance_answered(now, account, Err(unfit.to_string()));
         }
     }
@@ -160,11 +141,12 @@ impl Phone {
     /// One request to a service of an account.
     fn ask(
         &mut self,
+        now: Now,
         account: u32,
         service: &Service,
         parameters: &[(&str, &str)],
         purpose: Purpose,
-    ) -> Result<u64, Unfit> {
+    ) -> Result<PhoneFetchId, Unfit> {
         let document = self.line(account).map(|line| line.layers.merged()).unwrap_or_default();
         let context = Context {
             account: &document,
@@ -174,16 +156,18 @@ impl Phone {
             user_agent: &format!("Offhook/{}", self.config.version),
         };
         let request = request(service, parameters, &context)?;
-        self.services.last += 1;
-        let id = FETCHES + self.services.last;
-        self.services.open.insert(id, (account, purpose));
-        self.out(Output::Fetch { id: PhoneFetchId(id), request });
-        Ok(id)
+        Ok(self.fetch(now, Asker::Service { account, purpose }, request))
     }
 
-    /// `Input::Fetched` of one of our requests.
-    pub(crate) fn service_answered(&mut self, now: Now, id: PhoneFetchId, result: &Result<FetchResponse, FetchError>) {
-        let Some((account, purpose)) = self.services.open.remove(&id.0) else { return };
+    /// The answer of a service.
+    pub(crate) fn service_answered(
+        &mut self,
+        now: Now,
+        account: u32,
+        id: PhoneFetchId,
+        purpose: Purpose,
+        result: &Result<FetchResponse, FetchError>,
+    ) {
         self.changed();
         let result = result.as_ref();
         match purpose {
@@ -191,7 +175,7 @@ impl Phone {
                 let result = answer::balance(result).map_err(|failure| failure.to_string());
                 self.balance_answered(now, account, result);
             }
-            Purpose::Number => self.number_answered(now, id.0, result),
+            Purpose::Number => self.number_answered(now, id, result),
             Purpose::Action => match answer::taken(result) {
                 Ok(()) => self.notice(now, Level::Event, "the action was taken".into()),
                 Err(failure) => self.notice(now, Level::Warning, format!("the action failed: {failure}")),

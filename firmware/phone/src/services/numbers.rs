@@ -3,7 +3,7 @@
 
 use super::Purpose;
 use crate::outgoing::Placement;
-use crate::phone::{Now, Phone};
+use crate::phone::{Now, Phone, PhoneFetchId};
 use crate::{Level, Refusal};
 use offhook_account::rules::Dialled;
 use offhook_account::services::{self, CallThrough, DialString, answer};
@@ -17,7 +17,7 @@ const LOST: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Waiting {
     /// of the request
-    id: u64,
+    id: PhoneFetchId,
     account: u32,
     /// as it was dialled
     typed: String,
@@ -75,14 +75,20 @@ impl Phone {
     }
 
     /// `openUrl`: the phone has no browser, so the URL is asked for and that is all.
-    pub(crate) fn custom_action(&mut self, account: u32, typed: &str, dialled: &Dialled) -> Result<(), Refusal> {
+    pub(crate) fn custom_action(
+        &mut self,
+        now: Now,
+        account: u32,
+        typed: &str,
+        dialled: &Dialled,
+    ) -> Result<(), Refusal> {
         let line = self.line(account).ok_or(Refusal::NoAccount)?;
         let action = line.settings.as_ref().and_then(|settings| settings.services.custom_action.clone());
         let service = action.ok_or(Refusal::WrongState("the account has no customActionUrl"))?;
         let uri = if typed.contains('@') { typed } else { &dialled.number };
         let parameters = [("uri", uri), ("targetNumber", dialled.number.as_str())];
         self.dialing.clear();
-        let asked = self.ask(account, &service, &parameters, Purpose::Action);
+        let asked = self.ask(now, account, &service, &parameters, Purpose::Action);
         asked.map(|_| ()).map_err(|unfit| Refusal::BadValue(format!("customActionUrl: {unfit}")))
     }
 
@@ -102,7 +108,7 @@ impl Phone {
         self.put_aside(now)?;
         self.dialing.clear();
         let parameters = [("targetNumber", dialled.number.as_str())];
-        let asked = self.ask(account, service, &parameters, Purpose::Number);
+        let asked = self.ask(now, account, service, &parameters, Purpose::Number);
         let id = asked.map_err(|unfit| Refusal::BadValue(format!("{}: {unfit}", service.name)))?;
         match what {
             // its tone and its end by hanging up need an ear
@@ -116,7 +122,7 @@ impl Phone {
         Ok(())
     }
 
-    pub(super) fn number_answered(&mut self, now: Now, id: u64, result: Result<&FetchResponse, &FetchError>) {
+    pub(super) fn number_answered(&mut self, now: Now, id: PhoneFetchId, result: Result<&FetchResponse, &FetchError>) {
         let Some(waiting) = self.services.waiting.take_if(|waiting| waiting.id == id) else { return };
         let Waiting { account, typed, dialled, what, .. } = waiting;
         if self.line(account).is_none_or(|line| line.leaving || line.settings.is_none()) {
@@ -169,7 +175,7 @@ impl Phone {
     pub(crate) fn drop_waiting(&mut self) {
         self.services.choice = None;
         if let Some(waiting) = self.services.waiting.take_if(|waiting| waiting.what == What::CallThrough) {
-            self.services.open.remove(&waiting.id);
+            self.requests.give_up_one(waiting.id);
         }
     }
 
@@ -178,7 +184,7 @@ impl Phone {
     pub(crate) fn cancel_services(&mut self) {
         (self.services.choice, self.services.expected) = (None, None);
         if let Some(waiting) = self.services.waiting.take() {
-            self.services.open.remove(&waiting.id);
+            self.requests.give_up_one(waiting.id);
         }
     }
 
@@ -187,7 +193,7 @@ impl Phone {
         if self.services.waiting.as_ref().is_some_and(|waiting| waiting.until <= now.instant)
             && let Some(waiting) = self.services.waiting.take()
         {
-            self.services.open.remove(&waiting.id);
+            self.requests.give_up_one(waiting.id);
             self.service_failed(now, "the web service does not answer".into());
         }
         // another call or number in the ear: nobody waits for the first one any more
