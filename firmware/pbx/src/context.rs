@@ -92,6 +92,7 @@ fn config(aor: &Uri, name: &str) -> IdentityConfig {
         keep_alive: None,
         headers: Vec::new(),
         only_known_sources: false,
+        announce_registration: false,
     }
 }
 

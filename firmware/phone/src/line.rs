@@ -167,6 +167,7 @@ pub(crate) fn identity(settings: &Settings, port: u16) -> Option<IdentityConfig>
             .map(|header| (header.method.clone(), header.name.clone(), header.value.clone()))
             .collect(),
         only_known_sources: settings.only_known_sources,
+        announce_registration: true,
     })
 }
 

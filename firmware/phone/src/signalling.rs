@@ -92,6 +92,7 @@ impl Phone {
     fn sip_event(&mut self, now: Now, event: sip::Event) {
         self.changed();
         match event {
+            sip::Event::BeforeRegistration { identity } => self.before_registration(now, identity),
             sip::Event::Registration { identity, state } => self.registration_changed(now, identity, state),
             sip::Event::Incoming { session, identity, request, source, offer } => {
                 self.invited(now, session, identity, &request, source, offer.as_ref());

@@ -6,7 +6,7 @@ mod support;
 use offhook_phone::account::fetch::FetchError;
 use offhook_phone::hal::{Key, Lamp, Pattern, Route};
 use offhook_phone::sip::Method;
-use offhook_phone::{CallState, Command, Event, Input, Refusal};
+use offhook_phone::{AccountState, CallState, Command, Event, Input, Refusal};
 use std::time::Duration;
 use support::{Office, sdp};
 
@@ -509,5 +509,48 @@ fn a_registration_that_is_refused_ends_the_call_or_not_as_the_account_says() {
             assert_eq!(office.tone, Some("congestion"));
             assert!(office.view().notice.unwrap().contains("not called"));
         }
+    }
+}
+
+// --- before registering ---
+
+/// Covers: axml.misc.01
+#[test]
+fn a_gateway_is_asked_before_each_registration_which_goes_out_whatever_it_answers() {
+    let vpn = "<vpnStartupUrl>https://x.example/up?u=%account[username]%</vpnStartupUrl><expires>60</expires>";
+    let mut office = Office::unstarted(support::config(vpn));
+    let registers = |office: &Office| office.summary().iter().filter(|line| line.starts_with("REGISTER")).count();
+    office.input(Input::Start);
+    office.seconds(5);
+    assert_eq!((registers(&office), office.services.len()), (0, 1), "the way is not open yet");
+    assert_eq!(office.view().accounts[0].state, AccountState::Registering);
+    assert_eq!(office.serve(200, "").url, "https://x.example/up?u=100");
+    office.seconds(1);
+    assert_eq!((registers(&office), &office.view().accounts[0].state), (1, &AccountState::Registered));
+    // refreshed at 80 to 90 % of a minute: nobody hears of a gateway that is away
+    office.seconds(55);
+    assert_eq!((registers(&office), office.services.len()), (1, 1), "asked once");
+    office.serve_with(Err(FetchError::NoConnection("refused".into())));
+    office.seconds(1);
+    assert_eq!((registers(&office), &office.view().accounts[0].state), (2, &AccountState::Registered));
+    assert_eq!(notices(&office), Vec::<String>::new());
+    // a driver that never answers does not keep the phone off the air
+    office.seconds(55 + 46);
+    assert_eq!((registers(&office), &office.view().accounts[0].state), (3, &AccountState::Registered));
+}
+
+#[test]
+fn a_gateway_that_cannot_be_asked_is_told_of_and_the_phone_registers() {
+    for (url, says) in [("https://x.example/%account[nobody]%", "stands for nothing"), ("https://x.example/", "(500)")]
+    {
+        let mut office = Office::unstarted(support::config(&format!("<vpnStartupUrl>{url}</vpnStartupUrl>")));
+        office.input(Input::Start);
+        if !office.services.is_empty() {
+            office.serve(500, "<error><message>no tunnel</message></error>");
+        }
+        office.seconds(1);
+        assert_eq!(office.view().accounts[0].state, AccountState::Registered);
+        let told = notices(&office);
+        assert!(told.iter().any(|text| text.contains(says) && text.contains("registering all the same")), "{told:?}");
     }
 }

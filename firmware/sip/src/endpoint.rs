@@ -188,6 +188,12 @@ impl Endpoint {
         self.register_at(now, id)
     }
 
+    /// What had to come before a registration (`Event::BeforeRegistration`) is done: the REGISTER goes out. Nothing happens
+    /// if none waits.
+    pub fn proceed(&mut self, now: Instant, id: IdentityId) -> Result<(), Misuse> {
+        self.proceed_at(now, id)
+    }
+
     pub fn unregister(&mut self, now: Instant, id: IdentityId) -> Result<(), Misuse> {
         self.unregister_at(now, id)
     }

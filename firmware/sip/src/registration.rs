@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 /// First and longest wait after a failure (RFC 5626 section 4.5).
 pub(crate) const BASE: Duration = Duration::from_secs(30);
 pub(crate) const LONGEST: Duration = Duration::from_secs(1800);
+/// Who was told of a REGISTER and does not let it go out is not waited for any longer.
+const ANNOUNCED: Duration = Duration::from_secs(45);
 /// How often our address may change in a row before we stop following it.
 const MAX_MOVES: u8 = 2;
 
@@ -50,6 +52,10 @@ enum Phase {
     Unregistering {
         client: u64,
     },
+    /// The user was told of the next REGISTER, which goes out when he lets it, or at `until`.
+    Announced {
+        until: Instant,
+    },
 }
 
 impl Registration {
@@ -80,7 +86,7 @@ impl Registration {
     }
 
     fn is_wanted(&self) -> bool {
-        matches!(self.phase, Phase::Registering { .. } | Phase::Waiting { .. })
+        matches!(self.phase, Phase::Registering { .. } | Phase::Waiting { .. } | Phase::Announced { .. })
     }
 }
 
@@ -95,8 +101,31 @@ impl Endpoint {
             return Ok(());
         }
         registration.expires = identity.config.expires;
+        if let Phase::Announced { .. } = registration.phase {
+            return Ok(());
+        }
         self.set_registration(id, RegistrationState::Registering);
-        self.send_register(now, id);
+        self.begin_register(now, id);
+        Ok(())
+    }
+
+    /// An attempt begins: at once, or when the user has done what comes before it.
+    fn begin_register(&mut self, now: Instant, id: IdentityId) {
+        let Some(identity) = self.identities.get_mut(&id) else { return };
+        if !identity.config.announce_registration {
+            return self.send_register(now, id);
+        }
+        let until = now + ANNOUNCED;
+        identity.registration.phase = Phase::Announced { until };
+        self.schedule.set(Owner::Registration(id), Some(until));
+        self.outputs.push_back(Output::Event(Event::BeforeRegistration { identity: id }));
+    }
+
+    pub(crate) fn proceed_at(&mut self, now: Instant, id: IdentityId) -> Result<(), Misuse> {
+        let identity = self.identities.get(&id).ok_or(Misuse::NoSuchIdentity)?;
+        if let Phase::Announced { .. } = identity.registration.phase {
+            self.send_register(now, id);
+        }
         Ok(())
     }
 
@@ -133,15 +162,17 @@ impl Endpoint {
 
     pub(crate) fn registration_timeout(&mut self, now: Instant, id: IdentityId) {
         let Some(identity) = self.identities.get(&id) else { return };
-        if let Phase::Waiting { at } = identity.registration.phase {
-            if at > now {
-                return self.schedule.set(Owner::Registration(id), Some(at));
-            }
-            if !matches!(identity.registration.state, RegistrationState::Registered { .. }) {
-                self.set_registration(id, RegistrationState::Registering);
-            }
-            self.send_register(now, id);
+        let (Phase::Waiting { at } | Phase::Announced { until: at }) = identity.registration.phase else { return };
+        if at > now {
+            return self.schedule.set(Owner::Registration(id), Some(at));
         }
+        if let Phase::Announced { .. } = identity.registration.phase {
+            return self.send_register(now, id);
+        }
+        if !matches!(identity.registration.state, RegistrationState::Registered { .. }) {
+            self.set_registration(id, RegistrationState::Registering);
+        }
+        self.begin_register(now, id);
     }
 
     pub(crate) fn register_response(

@@ -197,6 +197,8 @@ pub struct IdentityConfig {
     pub headers: Vec<(String, String, String)>,
     /// Ignore requests from addresses that the server's name does not resolve to (`axml.sipis.04`).
     pub only_known_sources: bool,
+    /// [`Event::BeforeRegistration`] comes before each attempt to register, first or refreshing (`axml.misc.01`).
+    pub announce_registration: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,6 +236,11 @@ pub enum Event {
     Registration {
         identity: IdentityId,
         state: RegistrationState,
+    },
+    /// A REGISTER waits for [`Endpoint::proceed`], 45 s at most; of identities with `announce_registration` only. What the
+    /// same attempt sends again (with credentials, with another time) is not told.
+    BeforeRegistration {
+        identity: IdentityId,
     },
     /// A new INVITE. 100 was sent. Answer with `ring`, `answer`, `reject`. `offer` is its body, if any.
     Incoming {

@@ -360,3 +360,33 @@ fn changed_settings_register_again_and_leave_no_connection_to_the_old_server() {
     assert_eq!(world.flows(PHONE, Transport::Tcp).len(), 1);
     assert_eq!(world.ends[PBX].endpoint.census().flows, 0);
 }
+
+#[test]
+fn a_registration_that_is_announced_waits_until_it_may_go_or_45_s() {
+    let (mut world, id) = office(Transport::Udp, |c| c.announce_registration = true);
+    let announced = |world: &mut World| {
+        let told = |event: &Event| matches!(event, Event::BeforeRegistration { identity } if *identity == id);
+        world.take(PHONE).iter().filter(|event| told(event)).count()
+    };
+    register(&mut world, id);
+    register(&mut world, id);
+    world.run(Duration::from_secs(10));
+    assert_eq!((announced(&mut world), seen(&world), state(&world, id)), (1, 0, RegistrationState::Registering));
+    world.with(PHONE, |e, now| e.proceed(now, id).unwrap());
+    world.run(ms(100));
+    assert!(is_registered(&world, id));
+    assert_eq!((announced(&mut world), seen(&world)), (0, 2), "the challenge is of the same attempt");
+    world.with(PHONE, |e, now| e.proceed(now, id).unwrap());
+    world.run(Duration::from_secs(470));
+    assert_eq!((announced(&mut world), seen(&world)), (0, 2), "nothing waits");
+    world.run(Duration::from_secs(120));
+    assert_eq!(announced(&mut world), 1, "the refresh");
+    assert!(is_registered(&world, id) && seen(&world) >= 3, "after 45 s it goes out by itself");
+    // not wanted any more while it waits
+    let before = seen(&world);
+    register(&mut world, id);
+    world.with(PHONE, |e, now| e.unregister(now, id).unwrap());
+    world.run(Duration::from_secs(60));
+    assert_eq!(state(&world, id), RegistrationState::Unregistered);
+    assert_eq!(seen(&world), before + 1, "only what unregisters");
+}

@@ -254,7 +254,7 @@ table! {
 "axml.fwd.02" "forwardingNumber" DialString, "" Acts, "Where to. Without it nothing is forwarded.";
 "axml.cw.01" "callWaiting" Bool, "1" Acts, "1: a second call announces itself. 0: the line answers busy.";
 // Miscellaneous
-"axml.misc.01" "vpnStartupUrl" Url, "" NotYet, "URL to fetch before each registration.";
+"axml.misc.01" "vpnStartupUrl" Url, "" Acts, "URL to fetch before each attempt to register, as a gateway may need to open its VPN. The account registers whatever the answer is, after 45 s also without one.";
 "axml.misc.02" "customActionUrl" Url, "" Acts, "URL for the dial action openUrl: fetched with %uri% as the number. The phone has no browser; the answer's status is all that counts.";
 // Tones
 "axml.tones.01" "sine(duration,amplitude,freqs...)" Tone, "" Acts, "One or several frequencies [Hz] for a time [ms]; amplitude above 0 is the 16-bit peak, below 0 a level [dB].";

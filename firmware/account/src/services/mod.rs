@@ -32,6 +32,8 @@ pub struct Services {
     pub call_through: Option<CallThrough>,
     /// `axml.bal.*`
     pub balance: Option<BalanceCheck>,
+    /// `axml.misc.01`
+    pub vpn_startup: Option<Service>,
     /// `axml.misc.02`
     pub custom_action: Option<Service>,
     /// `axml.ref.01`, in the order of the document

@@ -67,17 +67,15 @@ const BALANCE: Nodes = Nodes {
     password: "genericBalanceCheckAuthPassword",
 };
 
-const ACTION: Nodes = Nodes {
-    name: "action",
-    parameters: &["uri", "targetNumber"],
-    url: "customActionUrl",
-    method: "",
-    content_type: "",
-    body: "",
-    headers: "",
-    username: "",
-    password: "",
-};
+const ACTION: Nodes = Nodes::of_url("action", &["uri", "targetNumber"], "customActionUrl");
+const VPN_STARTUP: Nodes = Nodes::of_url("VPN startup", &[], "vpnStartupUrl");
+
+impl Nodes {
+    /// Of a service that is nothing but its URL.
+    const fn of_url(name: &'static str, parameters: &'static [&'static str], url: &'static str) -> Self {
+        Self { name, parameters, url, method: "", content_type: "", body: "", headers: "", username: "", password: "" }
+    }
+}
 
 /// `text` answers a node's usable value, empty if there is none. Remarks on single nodes come back; those on parts of
 /// `dialActions` and `quickDial` go to `findings` with their places.
@@ -105,6 +103,7 @@ pub(crate) fn read(
             interval: (!interval.is_zero()).then_some(interval),
             delay: seconds("balanceCheckDelayInSeconds"),
         }),
+        vpn_startup: reader.service(&VPN_STARTUP),
         custom_action: reader.service(&ACTION),
         dial_actions: dial_actions(document, findings),
         quick_dials: quick_dials(document, findings),

@@ -386,6 +386,7 @@ impl Office {
             keep_alive: None,
             headers: Vec::new(),
             only_known_sources: false,
+            announce_registration: false,
         };
         change(&mut config);
         let endpoint_config = EndpointConfig {

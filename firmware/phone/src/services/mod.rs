@@ -9,6 +9,7 @@ mod balance;
 mod callback;
 mod choice;
 mod numbers;
+mod vpn;
 
 pub(crate) use choice::Choice;
 
@@ -40,6 +41,8 @@ pub(crate) enum Purpose {
     /// For the number that waits.
     Number,
     Action,
+    /// Before an account registers.
+    VpnStartup,
 }
 
 impl Services {
@@ -180,6 +183,10 @@ impl Phone {
                 Ok(()) => self.notice(now, Level::Event, "the action was taken".into()),
                 Err(failure) => self.notice(now, Level::Warning, format!("the action failed: {failure}")),
             },
+            Purpose::VpnStartup => {
+                let result = answer::taken(result).map_err(|failure| failure.to_string());
+                self.vpn_startup_asked(now, account, result);
+            }
         }
     }
 

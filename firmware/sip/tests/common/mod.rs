@@ -64,6 +64,7 @@ pub fn identity(user: &str, domain: &str) -> IdentityConfig {
         keep_alive: None,
         headers: Vec::new(),
         only_known_sources: false,
+        announce_registration: false,
     }
 }
 
