@@ -13,7 +13,7 @@ use crate::{
     Account, Document, Rejection, document, fetch, http_date,
     layers::{Source, fnv1a},
     schema,
-    template::{self, Device},
+    template::{self, Device, Values},
 };
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -293,8 +293,10 @@ impl Provisioner {
             // Nothing to ask: wait for an account that names a URL.
             None => return,
         };
+        let nonce = self.random();
         let account = self.account.as_ref();
-        let url = match template::expand_url(&template, &self.device, account, self.insecure) {
+        let values = Values::new(&self.device, account).with_nonce(nonce);
+        let url = match template::expand_url(&template, values, self.insecure) {
             Ok(url) => url,
             Err(unknown) => {
                 // With another URL to go to, this is one failure more; without, only the account can help.
@@ -462,7 +464,9 @@ impl Provisioner {
         if url.is_empty() {
             return None;
         }
-        let expanded = |url: &str| template::expand_url_masked(url, &self.device, self.account.as_ref()).ok();
+        let expanded = |url: &str| {
+            template::expand_url_masked(url, Values::new(&self.device, self.account.as_ref()).with_nonce(0)).ok()
+        };
         let others = [&self.template, &self.shared].map(|template| expanded(template));
         let again = expanded(&url).is_some_and(|ext| others.contains(&Some(ext)));
         (!again).then_some(url)
@@ -480,15 +484,18 @@ impl Provisioner {
 
     /// The time, up to `percent` shorter or longer.
     fn spread(&mut self, time: Duration, percent: u32) -> Duration {
-        // SplitMix64: all that is wanted is that two phones differ.
+        let unit = (self.random() >> 40) as f64 / f64::from(1_u32 << 24);
+        let factor = 1.0 + (2.0 * unit - 1.0) * f64::from(percent.min(100)) / 100.0;
+        time.mul_f64(factor.max(0.0))
+    }
+
+    /// SplitMix64: all that is wanted is that two phones differ, and two requests.
+    fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.random;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        let unit = (z >> 40) as f64 / f64::from(1_u32 << 24);
-        let factor = 1.0 + (2.0 * unit - 1.0) * f64::from(percent.min(100)) / 100.0;
-        time.mul_f64(factor.max(0.0))
+        z ^ (z >> 31)
     }
 }
 

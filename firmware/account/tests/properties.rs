@@ -8,7 +8,7 @@ use offhook_account::{
     layers::Source,
     provisioner::{FetchError, FetchResponse, Input, Output},
     report, schema,
-    template::{Device, expand_url, without_secrets},
+    template::{Device, Values, expand_url, without_secrets},
 };
 use proptest::prelude::*;
 use std::sync::OnceLock;
@@ -185,7 +185,7 @@ proptest! {
 
     #[test]
     fn templates_never_panic(template in "[a-z:/%{}\\[\\]?&=é]{0,40}", document in document(), insecure: bool) {
-        let _ = expand_url(&template, &Device::default(), Some(&document), insecure);
+        let _ = expand_url(&template, Values::new(&Device::default(), Some(&document)), insecure);
         let _ = without_secrets(&template);
     }
 

@@ -35,6 +35,7 @@ fn asked_with(nodes: &str, number: &str, insecure: bool) -> Result<FetchRequest,
     let account = document(&all);
     let device = Device { mac: "02000000000a".into(), ..Device::default() };
     let context = Context {
+        nonce: 0xfeed,
         account: &account,
         device: &device,
         insecure,
@@ -152,7 +153,7 @@ fn passwords_stay_at_home_unless_nobody_can_read_them() {
 
 #[test]
 fn a_placeholder_that_stands_for_nothing_asks_nobody() {
-    for url in ["https://x/?n=%nonce%", "https://x/?n=%tragetNumber%"] {
+    for url in ["https://x/?n=%nonse%", "https://x/?n=%tragetNumber%", "https://x/?n=%sha1(%tragetNumber%)%"] {
         let (settings, findings) = read(&format!("<wcb_enabled>1</wcb_enabled><wcb_url>{url}</wcb_url>"));
         assert!(settings.services.callback.is_none());
         assert!(findings.contains(&("wcb_url".into(), FindingKind::BadValue)), "{findings:?}");
@@ -162,6 +163,16 @@ fn a_placeholder_that_stands_for_nothing_asks_nobody() {
     assert!(unknown.to_string().contains("%account[other]%"), "{unknown}");
     assert!(asked_with("<wcb_url>https://x/{device}</wcb_url>", "1", false).is_err());
     assert!(asked("<wcb_url>https://x/{mac}</wcb_url>", "1").url.ends_with("/02000000000a"));
+}
+
+#[test]
+fn a_nonce_is_the_same_in_all_parts_of_a_request() {
+    let nodes = "<wcb_url>https://x/?n=%nonce%</wcb_url><wcb_postData>n=%nonce%&amp;h=%sha1(%targetNumber%%nonce%)%</wcb_postData>";
+    let request = asked(nodes, "7");
+    assert_eq!(request.url, "https://x/?n=000000000000feed");
+    // SHA-1 of 7000000000000feed
+    let body = String::from_utf8(request.body).unwrap();
+    assert_eq!(body, "n=000000000000feed&h=8f1f3e804b3c41dcf6dfa11cb25073632128514c");
 }
 
 #[test]

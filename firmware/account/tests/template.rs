@@ -4,7 +4,7 @@
 
 use offhook_account::{
     Document,
-    template::{Device, UnknownPlaceholder, expand_url, keeps_secrets, without_secrets},
+    template::{Device, UnknownPlaceholder, Values, expand_text, expand_url, keeps_secrets, without_secrets},
 };
 
 fn device() -> Device {
@@ -18,7 +18,7 @@ fn account() -> Document {
 }
 
 fn expand(template: &str) -> Result<String, UnknownPlaceholder> {
-    expand_url(template, &device(), Some(&account()), false)
+    expand_url(template, Values::new(&device(), Some(&account())), false)
 }
 
 /// Covers: feat.90
@@ -41,7 +41,11 @@ fn the_portal_login_is_there_for_urls() {
     let text = "<account><username>u</username><password>p</password><host>h</host>\
                 <cloud_username>ann@company.org</cloud_username><cloud_password>s2</cloud_password></account>";
     let account = Document::parse(text.as_bytes()).unwrap().0;
-    let url = expand_url("https://h/?u=%account[cloud_username]%&p=%cloud_password%", &device(), Some(&account), false);
+    let url = expand_url(
+        "https://h/?u=%account[cloud_username]%&p=%cloud_password%",
+        Values::new(&device(), Some(&account)),
+        false,
+    );
     assert_eq!(url.unwrap(), "https://h/?u=ann%40company.org&p=s2");
 }
 
@@ -57,7 +61,7 @@ fn an_unknown_placeholder_is_named_with_its_place() {
     assert_eq!(expand("https://h/{imei}"), Err(UnknownPlaceholder { name: "{imei}".into(), at: 10 }));
     assert_eq!(expand("https://h/?n=%targetNumber%").unwrap_err().name, "%targetNumber%");
     assert_eq!(expand("https://h/?n=%account[nobody]%").unwrap_err().name, "%account[nobody]%");
-    assert_eq!(expand_url("https://h/%username%", &device(), None, false).unwrap_err().name, "%username%");
+    assert_eq!(expand_url("https://h/%username%", Values::new(&device(), None), false).unwrap_err().name, "%username%");
 }
 
 #[test]
@@ -87,7 +91,7 @@ fn a_password_goes_only_where_it_is_safe() {
     ] {
         let url = expand(&format!("{open}{secret}")).unwrap();
         assert!(url.ends_with("?p=***&q=***&r=***"), "{url}");
-        let forced = expand_url(&format!("{open}{secret}"), &device(), Some(&account()), true).unwrap();
+        let forced = expand_url(&format!("{open}{secret}"), Values::new(&device(), Some(&account())), true).unwrap();
         assert!(forced.ends_with(told), "{forced}");
     }
 }
@@ -101,4 +105,46 @@ fn urls_in_logs_have_no_secrets() {
     );
     assert_eq!(without_secrets("nonsense"), "nonsense");
     assert!(!keeps_secrets("http://h/") && keeps_secrets("https://h/"));
+}
+
+/// Covers: axml.root.06
+#[test]
+fn a_nonce_and_a_hash_over_it_prove_a_password_that_is_not_sent() {
+    let (device, account) = (device(), account());
+    let values = Values::new(&device, Some(&account)).with_nonce(0x1f);
+    let expand = |template: &str| expand_url(template, values, false);
+    // of "abc", FIPS 180-4
+    assert_eq!(expand("https://h/%sha1(abc)%").unwrap(), "https://h/a9993e364706816aba3e25717850c26c9cd0d89d");
+    // of "jö&ep w/#000000000000001f": values stand in it as they are
+    assert_eq!(
+        expand("https://h/?n=%nonce%&h=%sha1(%username%%account[password]%%nonce%)%").unwrap(),
+        "https://h/?n=000000000000001f&h=fb53f578419b04297619f34e3fc4921cfd67888d"
+    );
+    assert_eq!(
+        expand("http://h/?n=%nonce%&h=%sha1(%password%%nonce%)%").unwrap(),
+        "http://h/?n=000000000000001f&h=***"
+    );
+    // of the 40 digits for "abc", in a text of its own
+    assert_eq!(
+        expand("https://h/%sha1(%sha1(abc)%)%)%").unwrap(),
+        "https://h/9ef2bdeea2b1bae79b9ddb930427d0b2c880bdac)%"
+    );
+    let within = UnknownPlaceholder { name: "%account[nobody]%".into(), at: 10 };
+    assert_eq!(expand("https://h/%sha1(a%account[nobody]%)%"), Err(within.clone()));
+    assert_eq!(expand("http://h/a%sha1(a%account[nobody]%)%"), Err(within), "whatever is secret in it");
+    for itself in ["https://h/%sha1(abc", "https://h/%sha1(abc)", "https://h/sha1(abc)%"] {
+        assert_eq!(expand(itself).unwrap(), itself);
+    }
+    let deep = "%sha1(".repeat(5000) + &")%".repeat(5000);
+    assert!(expand(&format!("https://h/{deep}")).is_ok(), "and no stack is the worse for it");
+    assert_eq!(expand_url("https://h/%nonce%", Values::new(&device, None), false).unwrap_err().name, "%nonce%");
+}
+
+#[test]
+fn a_header_may_have_a_hash_of_what_is_no_secret() {
+    let text = expand_text("%sha1(abc)% %sha1(%username%)% %sha1(%password%)% %nonce%", &account());
+    assert_eq!(
+        text,
+        "a9993e364706816aba3e25717850c26c9cd0d89d c442039475aa3fe798a7693dda20df9693f93473 %sha1(%password%)% %nonce%"
+    );
 }

@@ -10,7 +10,8 @@ use crate::requests::Asker;
 use crate::{DirectoryView, Level, Refusal, SuggestionView};
 use offhook_account::fetch::{Credentials, FetchError, FetchRequest, FetchResponse};
 use offhook_account::settings::CardDav;
-use offhook_account::{ContactFact, ContactSource, Settings, template};
+use offhook_account::template::{self, Values};
+use offhook_account::{ContactFact, ContactSource, Settings};
 use offhook_contacts::directory::{self, Answer, AskId, Failure};
 use offhook_contacts::request::{CONTENT_TYPE, Request};
 use offhook_contacts::{AddressBooks, Contact, Directory, LocalBook, Number, Origin, same_site};
@@ -188,7 +189,8 @@ impl Phone {
             // a placeholder that stands for nothing makes no address; the directory says so
             let url = match dav.url.contains('%') {
                 true => {
-                    template::expand_url(&dav.url, device, Some(&line.layers.merged()), insecure).unwrap_or_default()
+                    let account = line.layers.merged();
+                    template::expand_url(&dav.url, Values::new(device, Some(&account)), insecure).unwrap_or_default()
                 }
                 false => dav.url.clone(),
             };

@@ -7,7 +7,7 @@ use crate::phone::{Now, Phone, PhoneFetchId};
 use crate::requests::Asker;
 use offhook_account::Rejection;
 use offhook_account::provisioner::{FetchError, FetchRequest, FetchResponse};
-use offhook_account::template::{self, Device};
+use offhook_account::template::{self, Device, Values};
 use offhook_account::verdict::{self, Verdict};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -244,8 +244,9 @@ impl Phone {
         let Some(line) = self.line(machine) else { return };
         let Some(template) = line.settings.as_ref().and_then(|settings| settings.report_url.clone()) else { return };
         let account = line.layers.merged();
-        let (device, insecure) = (&self.config.device, self.config.insecure_provisioning);
-        let url = match template::expand_url(&template, device, Some(&account), insecure) {
+        let nonce = self.chance.next();
+        let values = Values::new(&self.config.device, Some(&account)).with_nonce(nonce);
+        let url = match template::expand_url(&template, values, self.config.insecure_provisioning) {
             Ok(url) => url,
             Err(unknown) => return self.notice(now, Level::Warning, format!("reportUrl: {unknown}")),
         };

@@ -10,7 +10,7 @@ use crate::chance::Chance;
 use crate::pnp::Pnp;
 use offhook_account::fetch::{Credentials, FetchError, FetchRequest, FetchResponse};
 use offhook_account::finding::{self, Candidate, DhcpOptions, Finder};
-use offhook_account::template::{self, Device, Login};
+use offhook_account::template::{self, Device, Login, Values};
 use offhook_account::{Document, document};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -252,7 +252,7 @@ impl Search {
     fn ask(&mut self, now: Instant, candidate: Candidate, login: Option<Login>) {
         let url = match &login {
             None if template::needs_login(&candidate.template, &self.device) => return self.want(candidate),
-            None => template::expand_url(&candidate.template, &self.device, None, self.insecure),
+            None => template::expand_url(&candidate.template, Values::new(&self.device, None), self.insecure),
             Some(login) => template::expand_login(&candidate.template, &self.device, login, self.insecure),
         };
         let url = match url {

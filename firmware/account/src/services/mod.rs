@@ -7,7 +7,6 @@
 
 pub mod answer;
 mod dial_string;
-mod fill;
 mod read;
 mod request;
 

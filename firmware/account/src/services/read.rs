@@ -1,12 +1,12 @@
 //! Web services, dial actions and quick dials as they stand in an account. A service that cannot work is not set up, and
 //! the finding says why; a dial action or quick dial that cannot be understood is left out.
 
-use super::fill::{asks_for_secret, never_known};
 use super::{BalanceCheck, CallThrough, Callback, Programmed, QuickDial, Service, Services};
 use crate::document::{Finding, FindingKind, Node};
 use crate::schema;
 use crate::settings::{is_token, one_line};
-use crate::{Document, Secret, rules, template};
+use crate::template::{self, asks_for_secret, never_known};
+use crate::{Document, Secret, rules};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

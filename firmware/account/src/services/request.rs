@@ -1,9 +1,8 @@
 //! What goes out to a web service.
 
-use super::fill::{Place, Values, asks_for_password, fill};
 use super::{DialString, MAX_ANSWER, Service};
 use crate::fetch::{Credentials, FetchRequest, Trust};
-use crate::template::{Device, UnknownPlaceholder, keeps_secrets};
+use crate::template::{Device, Place, UnknownPlaceholder, Values, asks_for_password, fill, keeps_secrets};
 use crate::{Document, Secret};
 use std::sync::Arc;
 
@@ -23,6 +22,8 @@ pub struct Context<'a> {
     pub insecure: bool,
     pub trust: Arc<Trust>,
     pub user_agent: &'a str,
+    /// `%nonce%`: another one each time.
+    pub nonce: u64,
 }
 
 /// Why no request can be made. The remedy lies in the account.
@@ -44,7 +45,8 @@ pub enum Unfit {
 /// # Errors
 /// A template cannot be filled in, or what comes out is no request.
 pub fn request(service: &Service, parameters: &[(&str, &str)], context: &Context<'_>) -> Result<FetchRequest, Unfit> {
-    let values = Values { device: context.device, account: context.account, parameters };
+    let account = Some(context.account);
+    let values = Values { device: context.device, account, parameters, nonce: Some(context.nonce) };
     let masked = fill(&service.url, values, Place::Url, false)?;
     let reveal = context.insecure || keeps_secrets(&masked);
     let url = if reveal { fill(&service.url, values, Place::Url, true)? } else { masked };
@@ -100,7 +102,8 @@ pub fn dial_string(template: &str, target: &str, account: &Document, device: &De
     if asks_for_password(template) {
         return Err(Unfit::DialString("a password of the account would be dialled".into()));
     }
-    let text = fill(template, Values { device, account, parameters: &parameters }, Place::Text, true)?;
+    let text =
+        fill(template, Values { parameters: &parameters, ..Values::new(device, Some(account)) }, Place::Text, true)?;
     DialString::parse(&text).map_err(Unfit::DialString)
 }
 

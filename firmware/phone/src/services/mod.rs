@@ -157,6 +157,7 @@ impl Phone {
             insecure: self.config.insecure_provisioning,
             trust: self.authorities(account),
             user_agent: &format!("Offhook/{}", self.config.version),
+            nonce: self.chance.next(),
         };
         let request = request(service, parameters, &context)?;
         Ok(self.fetch(now, Asker::Service { account, purpose }, request))

@@ -3,9 +3,19 @@
 //! `{mac}`, `{model}`, `{serial}`, `{version}` come from the device; `%account[key]%` is any node of the account, also
 //! one that nobody knows; `%username%`, `%password%` and `%cloud_username%` are short for the account's. A known node
 //! that is not given stands for its default; username, password and host have none. `%41` stays what it is in a URL.
-//! `%fullcode%` is the code of the login screen. Functions (`sha1`) and parameters of web services (`%targetNumber%`) are not known here.
+//! `%fullcode%` is the code of the login screen, `%targetNumber%` and the like are parameters of a web service.
+//!
+//! Functions: `%nonce%` is 16 hex digits, others in each request and the same all over one; `%sha1(text)%` is the SHA-1 of
+//! the text as 40 lower-case hex digits, and there may be placeholders in the text, whose values stand there as they are.
+//! What is made of a secret goes only where the secret itself may go.
+
+mod fill;
+mod pieces;
+
+pub(crate) use fill::{Place, asks_for_password, asks_for_secret, encode, fill, never_known};
 
 use crate::{Document, Secret, document::Node, schema};
+use pieces::{Piece, pieces};
 
 /// What the device contributes to templates. `mac`: 12 lower-case hex digits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +41,13 @@ pub struct UnknownPlaceholder {
     pub at: usize,
 }
 
+impl UnknownPlaceholder {
+    /// The place of the function that it stands in.
+    fn within(self, at: usize) -> Self {
+        Self { at, ..self }
+    }
+}
+
 impl std::fmt::Display for UnknownPlaceholder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the placeholder {} at position {} stands for nothing", self.name, self.at + 1)
@@ -39,19 +56,36 @@ impl std::fmt::Display for UnknownPlaceholder {
 
 impl std::error::Error for UnknownPlaceholder {}
 
+/// What placeholders stand for at one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'v> {
+    pub device: &'v Device,
+    pub account: Option<&'v Document>,
+    /// Of a web service; names without percent signs.
+    pub parameters: &'v [(&'v str, &'v str)],
+    /// `%nonce%`; without one it stands for nothing.
+    pub nonce: Option<u64>,
+}
+
+impl<'v> Values<'v> {
+    pub fn new(device: &'v Device, account: Option<&'v Document>) -> Self {
+        Self { device, account, parameters: &[], nonce: None }
+    }
+
+    #[must_use]
+    pub fn with_nonce(self, nonce: u64) -> Self {
+        Self { nonce: Some(nonce), ..self }
+    }
+}
+
 /// Expands into a URL: values are %-encoded; password only if the URL is https, or http to a loopback address, or `insecure`; else `***`.
 ///
 /// # Errors
 /// An unknown placeholder is an error naming it.
-pub fn expand_url(
-    template: &str,
-    device: &Device,
-    account: Option<&Document>,
-    insecure: bool,
-) -> Result<String, UnknownPlaceholder> {
+pub fn expand_url(template: &str, values: Values<'_>, insecure: bool) -> Result<String, UnknownPlaceholder> {
     // Once without secrets, to see where it would go; then with them, if they may go there.
-    let masked = expand(template, Some(device), account, false)?;
-    if insecure || keeps_secrets(&masked) { expand(template, Some(device), account, true) } else { Ok(masked) }
+    let masked = fill(template, values, Place::Url, false)?;
+    if insecure || keeps_secrets(&masked) { fill(template, values, Place::Url, true) } else { Ok(masked) }
 }
 
 /// [`expand_url`] for the first call of an account: `%username%`, `%password%` and `%fullcode%` are what somebody typed.
@@ -68,13 +102,13 @@ pub fn expand_login(
     let typed = [("username", login.username.as_str()), ("password", login.password.reveal()), (CODE, &login.code)];
     let mut account = Document::default();
     account.nodes.extend(typed.map(|(name, text)| node(name, text)));
-    expand_url(template, device, Some(&account), insecure)
+    expand_url(template, Values::new(device, Some(&account)), insecure)
 }
 
 /// Whether this URL needs somebody to say who he is, because there is no account yet.
 pub fn needs_login(template: &str, device: &Device) -> bool {
     let of_login = ["username", "password", CODE];
-    expand_url_masked(template, device, None).is_err_and(|unknown| {
+    expand_url_masked(template, Values::new(device, None)).is_err_and(|unknown| {
         let name = unknown.name.trim_matches('%');
         of_login.contains(&name.strip_prefix("account[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(name))
     })
@@ -84,12 +118,8 @@ pub fn needs_login(template: &str, device: &Device) -> bool {
 ///
 /// # Errors
 /// As [`expand_url`].
-pub fn expand_url_masked(
-    template: &str,
-    device: &Device,
-    account: Option<&Document>,
-) -> Result<String, UnknownPlaceholder> {
-    expand(template, Some(device), account, false)
+pub fn expand_url_masked(template: &str, values: Values<'_>) -> Result<String, UnknownPlaceholder> {
+    fill(template, values, Place::Url, false)
 }
 
 /// Account placeholders in plain text such as a header value: not encoded, secrets never, unknown names left as they
@@ -103,6 +133,13 @@ pub fn expand_text(template: &str, account: &Document) -> String {
                 Some((value, _)) => out.push_str(&value),
                 None => out.push_str(whole),
             },
+            Piece::Sha1 { argument, whole, .. } => {
+                let value = fill(argument, Values::new(&Device::default(), Some(account)), Place::Argument, false);
+                match value.ok().filter(|_| !asks_for_secret(argument)) {
+                    Some(value) => out.push_str(&fill::sha1(&value)),
+                    None => out.push_str(whole),
+                }
+            }
             Piece::Brace { name, .. } => {
                 out.push('{');
                 out.push_str(name);
@@ -164,112 +201,10 @@ pub fn without_secrets(url: &str) -> String {
     out.chars().filter(|c| !c.is_control()).collect()
 }
 
-fn expand(
-    template: &str,
-    device: Option<&Device>,
-    account: Option<&Document>,
-    reveal: bool,
-) -> Result<String, UnknownPlaceholder> {
-    let mut out = String::new();
-    for piece in pieces(template) {
-        // In the authority `host:port` must stay itself.
-        let in_authority = match out.split_once("://") {
-            Some((_, rest)) => !rest.contains(['/', '?', '#']),
-            None => false,
-        };
-        match piece {
-            Piece::Text(text) => out.push_str(text),
-            Piece::Brace { name, at } => {
-                let value = device.and_then(|device| match name {
-                    "mac" => Some(&device.mac),
-                    "model" => Some(&device.model),
-                    "serial" => Some(&device.serial),
-                    "version" => Some(&device.version),
-                    _ => None,
-                });
-                match value {
-                    Some(value) => encode(&mut out, value),
-                    None => return Err(UnknownPlaceholder { name: format!("{{{name}}}"), at }),
-                }
-            }
-            Piece::Percent { name, at, whole } => match lookup(name, account) {
-                Some((_, true)) if !reveal => out.push_str("***"),
-                Some((value, _)) if in_authority && schema::host_port(&value).is_ok() => out.push_str(&value),
-                Some((value, _)) => encode(&mut out, &value),
-                None => return Err(UnknownPlaceholder { name: whole.to_owned(), at }),
-            },
-        }
-    }
-    Ok(out)
-}
-
-pub(crate) enum Piece<'t> {
-    Text(&'t str),
-    Brace {
-        name: &'t str,
-        at: usize,
-    },
-    /// `whole` has its percent signs.
-    Percent {
-        name: &'t str,
-        whole: &'t str,
-        at: usize,
-    },
-}
-
-pub(crate) fn pieces(template: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
-    let mut from = 0;
-    let mut at = 0;
-    while let Some(found) = template.get(at..).and_then(|rest| rest.find(['%', '{'])) {
-        at += found;
-        let rest = template.get(at..).unwrap_or_default();
-        let inner = rest.get(1..).unwrap_or_default();
-        let piece = if rest.starts_with('{') {
-            inner
-                .split_once('}')
-                .filter(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric()))
-                .map(|(name, _)| (Piece::Brace { name, at }, name.len() + 2))
-        } else {
-            placeholder_name(inner).map(|name| {
-                let length = name.len() + 2;
-                (Piece::Percent { name, whole: rest.get(..length).unwrap_or_default(), at }, length)
-            })
-        };
-        match piece {
-            Some((piece, length)) => {
-                pieces.push(Piece::Text(template.get(from..at).unwrap_or_default()));
-                pieces.push(piece);
-                at += length;
-                from = at;
-            }
-            None => at += 1,
-        }
-    }
-    pieces.push(Piece::Text(template.get(from..).unwrap_or_default()));
-    pieces
-}
-
 /// Short names for nodes of the account.
 const SHORT: [&str; 5] = ["username", "password", "cloud_username", "cloud_password", CODE];
 /// The code of the login screen.
 const CODE: &str = "fullcode";
-
-/// The name in `name%...`, unless the percent sign starts an escape such as `%c3`.
-fn placeholder_name(inner: &str) -> Option<&str> {
-    let end = inner.find('%')?;
-    let name = inner.get(..end)?;
-    if let Some(key) = name.strip_prefix("account[").and_then(|rest| rest.strip_suffix(']')) {
-        return (!key.is_empty() && !key.chars().any(char::is_control)).then_some(name);
-    }
-    if SHORT.contains(&name) {
-        return Some(name);
-    }
-    let escape = inner.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
-    let word = name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
-    (!escape && word).then_some(name)
-}
 
 /// Whether this is a placeholder without `account[]`.
 pub(crate) fn is_short(name: &str) -> bool {
@@ -299,16 +234,6 @@ pub fn encoded(value: &str) -> String {
     let mut out = String::new();
     encode(&mut out, value);
     out
-}
-
-pub(crate) fn encode(out: &mut String, value: &str) {
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
 }
 
 #[cfg(test)]
