@@ -36,6 +36,7 @@ pub(crate) fn request(method: &str, url: &str) -> Outcome<Answer> {
 struct Shelf {
     status: u16,
     body: Vec<u8>,
+    posted: Vec<String>,
     stop: bool,
 }
 
@@ -70,10 +71,26 @@ pub(crate) fn serve_on(ip: IpAddr, body: impl Into<Vec<u8>>) -> Outcome<Server> 
 
 fn answer(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> std::io::Result<()> {
     stream.set_read_timeout(Some(TIMEOUT))?;
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 || line.trim_end().is_empty() {
+            break;
+        }
+        if let Some((name, value)) =
+            line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        {
+            length = value.trim().parse().map_err(|_| std::io::Error::other(format!("{name} is no length")))?;
+        }
+    }
+    let mut posted = vec![0; length];
+    reader.read_exact(&mut posted)?;
     let (status, body) = {
-        let shelf = shelf.lock().unwrap();
+        let mut shelf = shelf.lock().unwrap();
+        if length > 0 {
+            shelf.posted.push(String::from_utf8_lossy(&posted).into_owned());
+        }
         (shelf.status, shelf.body.clone())
     };
     let head = format!(
@@ -87,6 +104,11 @@ fn answer(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> std::io::Result<()> {
 impl Server {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}/{path}", self.address)
+    }
+
+    /// Bodies of what was posted, in order.
+    pub(crate) fn posted(&self) -> Vec<String> {
+        self.shelf.lock().unwrap().posted.clone()
     }
 
     pub(crate) fn give(&self, status: u16, body: impl Into<Vec<u8>>) {
