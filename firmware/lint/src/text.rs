@@ -39,14 +39,18 @@ pub fn report(checked: &Checked, all: bool, quiet: bool) -> String {
         return out;
     }
     let count = |severity| checked.inspection.mistakes.iter().filter(|mistake| mistake.severity == severity).count();
-    let verdict = match checked.status {
-        Status::Refused => "the phone would refuse this and stay as it is",
-        _ => "accepted",
-    };
+    let refused = checked.status == Status::Refused;
+    let verdict = if refused { "the phone would refuse this and stay as it is" } else { "accepted" };
+    // "no mistakes" beside a refusal would be no help
     let tally = [(Severity::Mistake, "mistake"), (Severity::Warning, "warning")]
-        .map(|(severity, word)| plural(count(severity), word))
+        .map(|(severity, word)| (count(severity), word))
+        .into_iter()
+        .filter(|(count, _)| *count > 0 || !refused)
+        .map(|(count, word)| plural(count, word))
+        .collect::<Vec<_>>()
         .join(", ");
-    let _ = writeln!(out, "{name}: {verdict}; {tally}");
+    let behind = if tally.is_empty() { "" } else { "; " };
+    let _ = writeln!(out, "{name}: {verdict}{behind}{tally}");
     if checked.inspection.accepted() {
         for (at, account) in checked.inspection.accounts.iter().enumerate() {
             out.push_str(&in_effect(account, all, &checked.inspection));
