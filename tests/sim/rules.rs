@@ -51,6 +51,18 @@ fn a_chain_of_rules_turns_what_alice_dials_into_bobs_number_each_time_she_does()
     all_quiet(&mut world, &["alice", "bob"]);
 }
 
+/// Alice calls Bob: whether his phone rings. If not, she hears that he is busy.
+fn rings(world: &mut World) -> bool {
+    world.lift("alice");
+    world.dial("alice", "101#");
+    world.seconds(1.0);
+    let rings = world.desk("bob").ring;
+    assert_eq!(world.tone("alice"), Some(if rings { "ringing" } else { "busy" }), "{}", world.summary());
+    world.put_down("alice");
+    world.seconds(1.0);
+    rings
+}
+
 /// Covers: feat.10, axml.dnd.01, axml.dnd.06
 #[test]
 fn bob_is_not_disturbed_while_his_schedule_says_so_but_by_the_colleague_it_leaves_out() {
@@ -62,35 +74,25 @@ fn bob_is_not_disturbed_while_his_schedule_says_so_but_by_the_colleague_it_leave
              <contacts>{contacts}</contacts></dndEntry></doNotDisturb>"
         )
     };
-    let call = |world: &mut World| {
-        world.lift("alice");
-        world.dial("alice", "101#");
-        world.seconds(1.0);
-        let rings = world.desk("bob").ring;
-        assert_eq!(world.tone("alice"), Some(if rings { "ringing" } else { "busy" }), "{}", world.summary());
-        world.put_down("alice");
-        world.seconds(1.0);
-        rings
-    };
     given(&mut world, "bob", "101", &entry(32, ""));
-    assert!(call(&mut world), "it is not 09:02 yet");
+    assert!(rings(&mut world), "it is not 09:02 yet");
     let until = |world: &mut World, seconds: u64| {
         let now = world.time().as_secs();
         world.seconds((seconds - now) as f64);
     };
     until(&mut world, 121);
-    assert!(!call(&mut world), "09:02");
+    assert!(!rings(&mut world), "09:02");
     let bob = world.view("bob");
     let away = bob.history.iter().find(|record| record.end.text == "do not disturb").unwrap();
     assert!(away.missed && away.peer == "100", "{away:?}");
     given(&mut world, "bob", "101", &entry(32, "<contactInfo phone=\"102\"/>"));
-    assert!(call(&mut world), "the schedule is about Carol only");
+    assert!(rings(&mut world), "the schedule is about Carol only");
     given(&mut world, "bob", "101", &entry(31, ""));
-    assert!(call(&mut world), "today is Saturday");
+    assert!(rings(&mut world), "today is Saturday");
     given(&mut world, "bob", "101", &entry(96, "<contactInfo phone=\"100\"/>"));
-    assert!(!call(&mut world), "Alice, on a weekend");
+    assert!(!rings(&mut world), "Alice, on a weekend");
     until(&mut world, 241);
-    assert!(call(&mut world), "09:04");
+    assert!(rings(&mut world), "09:04");
     // Subscriptions are refreshed before their 300 s are over, and what that brings lingers as well.
     until(&mut world, 330);
     all_quiet(&mut world, &["alice", "bob"]);
@@ -103,16 +105,6 @@ fn who_presses_do_not_disturb_has_quiet_until_he_presses_it_again_whatever_happe
     let press = |world: &mut World, label: &str| {
         let key = world.view("bob").soft_keys.iter().position(|key| key.label == label).expect(label);
         world.press("bob", &format!("soft{}", key + 1));
-    };
-    let rings = |world: &mut World| {
-        world.lift("alice");
-        world.dial("alice", "101#");
-        world.seconds(1.0);
-        let rings = world.desk("bob").ring;
-        assert_eq!(world.tone("alice"), Some(if rings { "ringing" } else { "busy" }), "{}", world.summary());
-        world.put_down("alice");
-        world.seconds(1.0);
-        rings
     };
     assert!(rings(&mut world));
     press(&mut world, "DND");
