@@ -88,16 +88,43 @@ fn blf_word(state: BlfState) -> &'static str {
     }
 }
 
+/// What a lamp key is for, as its row shows it.
+struct KeyRow<'v> {
+    key: u8,
+    sign: (&'static str, Style),
+    label: &'v str,
+    /// the state of whom it watches, or the number that it dials
+    word: &'v str,
+}
+
+/// Watched extensions and quick dials, as they lie beside the screen.
+fn key_rows(view: &View) -> Vec<KeyRow<'_>> {
+    let watched = view.blf.iter().map(|blf| KeyRow {
+        key: blf.key,
+        sign: sign(lamp_of(view, blf.key)),
+        label: &blf.label,
+        word: blf_word(blf.state),
+    });
+    let dials = view.quick_dials.iter().map(|dial| KeyRow {
+        key: dial.key,
+        sign: ("→", Style::new()),
+        label: &dial.name,
+        word: &dial.number,
+    });
+    let mut rows: Vec<_> = watched.chain(dials).collect();
+    rows.sort_by_key(|row| row.key);
+    rows
+}
+
 /// The lamp keys as lines for a narrow screen.
 pub(crate) fn lamp_lines(view: &View, width: u16) -> Vec<Line<'static>> {
     let per_line = (usize::from(width) / LAMP_CELL).max(1);
-    let cells: Vec<_> = view.blf.iter().collect();
-    cells
+    key_rows(view)
         .chunks(per_line)
         .map(|chunk| {
-            let spans = chunk.iter().flat_map(|blf| {
-                let (sign, style) = sign(lamp_of(view, blf.key));
-                let label = fit(&blf.label, LAMP_CELL - 3);
+            let spans = chunk.iter().flat_map(|row| {
+                let (sign, style) = row.sign;
+                let label = fit(row.label, LAMP_CELL - 3);
                 let pad = " ".repeat(LAMP_CELL - 2 - label.chars().count());
                 [Span::styled(sign, style), Span::raw(format!(" {label}{pad}"))]
             });
@@ -110,14 +137,15 @@ pub(crate) fn lamps(lines: Vec<Line<'static>>, area: Rect, frame: &mut Frame<'_>
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// The lamp keys beside the page: key, label, state in words.
+/// The lamp keys beside the page: key, label, state in words or number.
 pub(crate) fn lamp_column(view: &View, area: Rect, frame: &mut Frame<'_>) {
-    let lines = view.blf.iter().map(|blf| {
-        let (sign, style) = sign(lamp_of(view, blf.key));
-        Line::from(vec![
-            Span::styled(sign, style),
-            Span::raw(format!(" F{:<2} {:<8} {}", blf.key + 4, fit(&blf.label, 8), blf_word(blf.state))),
-        ])
+    let rows = key_rows(view);
+    let lines = rows.iter().map(|row| {
+        let (sign, style) = row.sign;
+        // keys beyond F12 are on the panel only
+        let key = if row.key <= 8 { format!("F{:<2}", row.key + 4) } else { "   ".to_owned() };
+        let text = format!(" {key} {:<8} {}", fit(row.label, 8), row.word);
+        Line::from(vec![Span::styled(sign, style), Span::raw(fit(&text, usize::from(area.width).saturating_sub(2)))])
     });
     let block = Block::new().borders(Borders::LEFT);
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()).block(block), area);

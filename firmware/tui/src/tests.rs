@@ -147,6 +147,24 @@ fn ringing_shows_the_callers_name() {
     assert!(text.contains("Berta") && text.contains("is calling"), "{text}");
 }
 
+/// Covers: axml.ref.02
+#[test]
+fn quick_dials_stand_among_the_lamp_keys_where_they_lie() {
+    let dial =
+        |key, name: &str, number: &str| QuickDialView { key, account: 1, name: name.into(), number: number.into() };
+    let mut view = View { quick_dials: vec![dial(2, "Taxi", "0302101"), dial(9, "Lab", "77")], ..idle() };
+    view.blf.push(BlfView { key: 3, extension: "102".into(), label: "Ben".into(), state: BlfState::Idle });
+    let wide = drawn(&Screen::new(), &view, Instant::now(), 80, 24);
+    let column: Vec<&str> = wide.lines().filter_map(|line| Some(line.split_once('│')?.1.trim())).collect();
+    assert_eq!(
+        column[..4],
+        ["● F5  101      busy", "→ F6  Taxi     0302101", "○ F7  Ben      free", "→     Lab      77"]
+    );
+    let narrow = drawn(&Screen::new(), &view, Instant::now(), 40, 12);
+    let row = narrow.lines().find(|line| line.starts_with('●')).unwrap();
+    assert!(row.contains("● 101") && row.contains("→ Taxi") && row.contains("○ Ben"), "{narrow}");
+}
+
 #[test]
 fn wide_screen_has_the_lamp_keys_in_words_beside_the_page() {
     let text = drawn(&Screen::new(), &idle(), Instant::now(), 80, 24);
