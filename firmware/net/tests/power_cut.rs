@@ -355,6 +355,7 @@ fn an_error_leaves_both_files_of_a_record_byte_identical_until_the_new_ones_are_
     }
 }
 
+/// Covers: feat.115
 #[test]
 fn secrets_are_in_a_file_of_their_own_for_their_owner_only_and_sealed_with_a_key() {
     use std::os::unix::fs::PermissionsExt;

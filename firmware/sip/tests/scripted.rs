@@ -514,7 +514,7 @@ fn subscription_that_the_user_never_answers_gets_500_in_the_end() {
 
 // Who is meant, and who may ask
 
-/// Covers: axml.sipis.04
+/// Covers: axml.sipis.04, feat.73
 #[test]
 fn strict_identity_hears_only_its_server() {
     let mut world = World::new();

@@ -174,6 +174,7 @@ fn self_test_as_json(case: &Case) -> Outcome {
     wait::ensure(verdict(&report, "provisioning") == "failed", || report.to_string())
 }
 
+/// Covers: feat.115
 fn factory_reset_by_keys(case: &Case) -> Outcome {
     let pbx = pbxd::start(case)?;
     let runtime = case.path("runtime");
