@@ -97,6 +97,7 @@ fn first_start(case: &Case, kind: Kind) -> Outcome {
     let before = board.disk()?.partition("data")?;
     let said = board.serial_log().len();
     board.owner_file("hostname", "# for the front door\r\n Front_Desk \r\n")?;
+    board.owner_file("time-servers", "# the office's own\r\n10.0.2.7\r\nntp.office.example;rm\r\n")?;
     board.power_on(case)?;
     let mut hand = board.wait_for_hand()?;
     wait_health(&mut hand, kind, "healthy")?;
@@ -113,6 +114,11 @@ fn first_start(case: &Case, kind: Kind) -> Outcome {
         wait::ensure(name == "front-desk\nfront-desk\n", || format!("the board calls itself {name:?}"))?;
         named("front-desk", Some(BOARD))?;
         named(OWN_NAME, None)
+    });
+    looks.at("the owner's time servers", || {
+        let told = hand.run("cat /run/systemd/timesyncd.conf.d/owner.conf; systemctl is-active systemd-timesyncd", 20)?;
+        let wanted = "[Time]\nNTP=10.0.2.7 ntp.office.examplerm \nFallbackNTP=\nactive\n";
+        wait::ensure(told == wanted, || format!("the board was told {told:?}"))
     });
     looks.at("the data partition", || {
         board.cut_power();
