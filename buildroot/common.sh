@@ -11,7 +11,8 @@ buildroot_facts() {
     local package
     package=$(sed -n 's/^OFFHOOK_VERSION = //p' "$root/buildroot/package/offhook/offhook.mk")
     set_epoch
-    version=${OFFHOOK_VERSION:-$package+$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S)}
+    # Not OFFHOOK_VERSION: that is a variable of the package's makefile, which make hands on with its own value.
+    version=${OFFHOOK_IMAGE_VERSION:-$package+$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S)}
     build=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 }
 

@@ -16,6 +16,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 update_keys
 # Which services run is said in image/units and nowhere else; systemd's presets would add to it.
+rm -rf "$tree"/usr/lib/systemd/system-generators
 rm -rf "$tree"/usr/lib/systemd/system/*.wants "$tree"/etc/systemd/system/*.wants
 mkdir -p "$tree/usr/lib/systemd/system-preset"
 rm -f "$tree"/usr/lib/systemd/system-preset/*.preset

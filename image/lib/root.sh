@@ -15,6 +15,7 @@ make_root() {
     applets "$tree"
     say "overlay, programs"
     cp -a "$here/root/." "$tree/"
+    systemd_names "$tree"
     if [ "$HAND" = yes ]; then cp -a "$here/root-emulated/." "$tree/"; fi
     programs "$tree"
     modules "$tree"
@@ -25,6 +26,14 @@ make_root() {
     # Files of the repository may be writable for a group here.
     find "$tree" ! -type l -exec chmod go-w {} +
     find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+}
+
+# Debian has these in packages of their own, and Buildroot's systemd installs them itself: its trees have no folder
+# /usr/sbin, so they cannot be in the folder that both share.
+systemd_names() {
+    local name
+    ln -sf ../lib/systemd/systemd "$1/usr/sbin/init"
+    for name in halt poweroff reboot; do ln -sf ../bin/systemctl "$1/usr/sbin/$name"; done
 }
 
 # What update-ca-certificates would do.

@@ -97,7 +97,7 @@ fn the_boards_differ_in_processor_tree_and_firmware_only() {
 }
 
 /// What of the Debian image's packages is which option here. Libraries come with what needs them.
-const PACKAGES: [(&str, &str); 20] = [
+const PACKAGES: [(&str, &str); 21] = [
     ("busybox-static", "BR2_PACKAGE_BUSYBOX_CONFIG_FRAGMENT_FILES"),
     ("systemd", "BR2_INIT_SYSTEMD"),
     ("kmod", "BR2_PACKAGE_KMOD"),
@@ -108,6 +108,7 @@ const PACKAGES: [(&str, &str); 20] = [
     ("ca-certificates", "BR2_PACKAGE_CA_CERTIFICATES"),
     ("libasound2", "BR2_PACKAGE_OFFHOOK"),
     ("libopus0", "BR2_PACKAGE_OFFHOOK"),
+    ("libseccomp2", "BR2_PACKAGE_LIBSECCOMP"),
     ("alsa-utils", "BR2_PACKAGE_ALSA_UTILS_AMIXER"),
     ("systemd-resolved", "BR2_PACKAGE_SYSTEMD_RESOLVED"),
     ("systemd-timesyncd", "BR2_PACKAGE_SYSTEMD_TIMESYNCD"),
@@ -184,6 +185,14 @@ fn busybox_has_the_applets_that_the_shared_scripts_use() {
             };
             assert!(has(&option), "buildroot/busybox.fragment has no CONFIG_{option}=y");
         }
+    }
+}
+
+/// Buildroot refuses an overlay that brings folders where its tree has links.
+#[test]
+fn the_shared_root_folder_has_no_folder_that_is_a_link_in_buildroot_s_tree() {
+    for folder in ["bin", "sbin", "lib", "lib32", "lib64", "usr/sbin"] {
+        assert!(!root().join("image/root").join(folder).exists(), "image/root/{folder}");
     }
 }
 

@@ -15,10 +15,15 @@ OFFHOOK_LICENSE = MIT or Apache-2.0
 OFFHOOK_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
 OFFHOOK_DEPENDENCIES = host-pkgconf alsa-lib opus
 
-# Paths of the machine that builds would end up in messages of panics.
+# Paths of the machine that builds would end up in messages of panics. The
+# profile is Cargo.toml's: Buildroot's own settings for Cargo come before
+# these and would take its place.
 OFFHOOK_CARGO_ENV = \
 	SOURCE_DATE_EPOCH=$$(cat $(@D)/SOURCE_DATE_EPOCH) \
 	PKG_CONFIG_ALLOW_CROSS=1 \
+	CARGO_PROFILE_RELEASE_LTO=fat \
+	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=3 \
 	CARGO_TARGET_$(call UPPERCASE,$(RUSTC_TARGET_NAME))_RUSTFLAGS="--remap-path-prefix=$(@D)=/offhook"
 
 # Both programs together, as cross/build makes them. The workspace has

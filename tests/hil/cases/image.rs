@@ -116,7 +116,8 @@ fn first_start(case: &Case, kind: Kind) -> Outcome {
         named(OWN_NAME, None)
     });
     looks.at("the owner's time servers", || {
-        let told = hand.run("cat /run/systemd/timesyncd.conf.d/owner.conf; systemctl is-active systemd-timesyncd", 20)?;
+        let told =
+            hand.run("cat /run/systemd/timesyncd.conf.d/owner.conf; systemctl is-active systemd-timesyncd", 20)?;
         let wanted = "[Time]\nNTP=10.0.2.7 ntp.office.examplerm \nFallbackNTP=\nactive\n";
         wait::ensure(told == wanted, || format!("the board was told {told:?}"))
     });
