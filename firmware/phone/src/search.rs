@@ -250,10 +250,12 @@ impl Search {
     }
 
     fn ask(&mut self, now: Instant, candidate: Candidate, login: Option<Login>) {
+        let nonce = self.chance.next();
+        let values = Values::new(&self.device, None).with_nonce(nonce);
         let url = match &login {
             None if template::needs_login(&candidate.template, &self.device) => return self.want(candidate),
-            None => template::expand_url(&candidate.template, Values::new(&self.device, None), self.insecure),
-            Some(login) => template::expand_login(&candidate.template, &self.device, login, self.insecure),
+            None => template::expand_url(&candidate.template, values, self.insecure),
+            Some(login) => template::expand_login(&candidate.template, &self.device, login, nonce, self.insecure),
         };
         let url = match url {
             Ok(url) => url,

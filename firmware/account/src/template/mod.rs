@@ -96,19 +96,20 @@ pub fn expand_login(
     template: &str,
     device: &Device,
     login: &Login,
+    nonce: u64,
     insecure: bool,
 ) -> Result<String, UnknownPlaceholder> {
     let node = |name: &str, text: &str| Node { name: name.to_owned(), text: text.to_owned(), ..Node::default() };
     let typed = [("username", login.username.as_str()), ("password", login.password.reveal()), (CODE, &login.code)];
     let mut account = Document::default();
     account.nodes.extend(typed.map(|(name, text)| node(name, text)));
-    expand_url(template, Values::new(device, Some(&account)), insecure)
+    expand_url(template, Values::new(device, Some(&account)).with_nonce(nonce), insecure)
 }
 
 /// Whether this URL needs somebody to say who he is, because there is no account yet.
 pub fn needs_login(template: &str, device: &Device) -> bool {
     let of_login = ["username", "password", CODE];
-    expand_url_masked(template, Values::new(device, None)).is_err_and(|unknown| {
+    expand_url_masked(template, Values::new(device, None).with_nonce(0)).is_err_and(|unknown| {
         let name = unknown.name.trim_matches('%');
         of_login.contains(&name.strip_prefix("account[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(name))
     })
@@ -249,9 +250,10 @@ mod tests {
             ("https://x/?p=%account[password]%", true, "https://x/?p=p%26w"),
             ("http://x/?p=%password%&c=%fullcode%", true, "http://x/?p=***&c=***"),
             ("https://x/{mac}", false, "https://x/001122334455"),
+            ("https://x/?n=%nonce%&u=%username%", true, "https://x/?n=0000000000000005&u=a%20b"),
         ] {
             assert_eq!(needs_login(template, &device), needs, "{template}");
-            assert_eq!(expand_login(template, &device, &login, false).as_deref(), Ok(url));
+            assert_eq!(expand_login(template, &device, &login, 5, false).as_deref(), Ok(url));
         }
         assert!(!needs_login("https://x/%account[apiUser]%", &device), "only an account can help there");
     }
