@@ -53,6 +53,9 @@ fn nodes() -> impl Iterator<Item = &'static schema::Row> {
 /// axml.video.09, axml.video.10, axml.video.11, axml.video.12, axml.video.13, axml.video.14, axml.video.15,
 /// axml.inc.01, axml.inc.03, axml.inc.04, axml.push.01, axml.push.02, axml.push.03, axml.push.04, axml.push.05,
 /// axml.desk.01, axml.desk.02, axml.conf.01
+///
+/// Accepts: axml.cred.14, axml.nat.01, axml.nat.02, axml.nat.03, axml.nat.04, axml.nat.05, axml.nat.06, axml.nat.07,
+/// axml.sec.01, axml.sec.02, axml.sec.03, axml.sec.04, axml.sec.05, axml.sec.06
 #[test]
 fn every_node_is_kept_given_back_and_reported_by_name() {
     let mut text = String::from("<account>");

@@ -225,6 +225,15 @@ fn a_rule_chooses_the_account_the_action_and_headers_of_its_call() {
     assert_eq!(Desk::default().dial(&through, "5").action, Some(DialAction::CallThrough));
 }
 
+/// Accepts: axml.rew.20
+#[test]
+fn a_wish_to_record_is_kept_and_told_as_not_yet_in_effect() {
+    let rules = rule(&[("equals", "5")], &[("recordCall", "")]);
+    assert!(Desk::default().dial(&rules, "5").record && !Desk::default().dial(&rules, "6").record);
+    let found = findings(&format!("<rewriting>{rules}</rewriting>"));
+    assert_eq!(found.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [FindingKind::NotYet], "{found:?}");
+}
+
 #[test]
 fn an_address_is_dialled_as_it_is() {
     let rules = rule(&[], &[("prepend", "9")]);

@@ -1,5 +1,5 @@
-//! Counts which rows of the specification tables a test names in its doc comment (`/// Covers: axml.nat.04, …`), and writes
-//! `docs/coverage.md`. Without `--write` it only says whether that page is up to date.
+//! Counts which rows of the specification tables a test names in its doc comment (`/// Covers: axml.nat.04, …`; `/// Accepts:`
+//! for what is read, checked, kept and told as not yet in effect), and writes `docs/coverage.md`. Without `--write` it only says whether that page is up to date.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -51,24 +51,29 @@ fn report(root: &Path) -> Result<(String, Vec<(String, String)>), String> {
     let tables = tables(&root.join("tests/spec"))?;
     let known: BTreeSet<&str> = tables.iter().flat_map(|(_, rows)| rows.iter().map(|row| row.id.as_str())).collect();
     let mut covered: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut accepted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut strangers = Vec::new();
     for folder in ["firmware", "hal", "board", "tests"] {
         for file in sources(&root.join(folder)) {
-            for (id, test) in claims(&file)? {
+            for (claim, id, test) in claims(&file)? {
                 let place = file.strip_prefix(root).unwrap_or(&file).display().to_string();
                 if known.contains(id.as_str()) {
-                    covered.entry(id).or_default().insert(test);
+                    let rows = if claim == Claim::Covers { &mut covered } else { &mut accepted };
+                    rows.entry(id).or_default().insert(test);
                 } else {
                     strangers.push((id, place));
                 }
             }
         }
     }
+    // what acts is more than accepted
+    accepted.retain(|id, _| !covered.contains_key(id));
     let mut text = String::from(
         "# Coverage\n\nWhat of the specification tables is done: a row counts when a test names it in its doc comment \
-         (`/// Covers: id`). Written by `./dev coverage`; CI refuses an outdated page.\n\n\
-         | table | rows for the phone | done | rows for the PBX | done | kept and reported | shown by a test |\n\
-         |---|---|---|---|---|---|---|\n",
+         (`/// Covers: id`). What is accepted and does not act yet is read, checked, kept and reported as such, and a test shows that \
+         (`/// Accepts: id`). Written by `./dev coverage`; CI refuses an outdated page.\n\n\
+         | table | rows for the phone | done | accepted, not yet in effect | rows for the PBX | done | kept and reported | shown by a test |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     for (name, rows) in &tables {
         let count = |of: &[&str]| {
@@ -78,26 +83,33 @@ fn report(root: &Path) -> Result<(String, Vec<(String, String)>), String> {
         };
         let (phone, phone_done) = count(&["phone", "phone+pbx"]);
         let (pbx, pbx_done) = count(&["pbx"]);
+        let waiting = rows.iter().filter(|row| accepted.contains_key(&row.id)).count();
         let (kept, kept_done) = count(&["keep+report"]);
-        let _ = writeln!(text, "| {name} | {phone} | {phone_done} | {pbx} | {pbx_done} | {kept} | {kept_done} |");
+        let _ = writeln!(
+            text,
+            "| {name} | {phone} | {phone_done} | {waiting} | {pbx} | {pbx_done} | {kept} | {kept_done} |"
+        );
     }
     for (name, rows) in &tables {
         let _ = write!(text, "\n## {name}\n\n| row | what | done, shown by |\n|---|---|---|\n");
         for row in rows {
-            let shown = covered.get(&row.id).map_or_else(
-                || format!("– ({})", row.verdict),
-                |tests| {
-                    let mut names: Vec<_> = tests.iter().take(3).map(|test| format!("`{test}`")).collect();
-                    if tests.len() > 3 {
-                        names.push(format!("and {} more", tests.len() - 3));
-                    }
-                    names.join(", ")
-                },
-            );
+            let shown = match (covered.get(&row.id), accepted.get(&row.id)) {
+                (Some(tests), _) => names(tests),
+                (None, Some(tests)) => format!("accepted, not yet in effect: {}", names(tests)),
+                (None, None) => format!("– ({})", row.verdict),
+            };
             let _ = writeln!(text, "| {} | {} | {shown} |", row.id, row.name.replace('|', "\\|"));
         }
     }
     Ok((text, strangers))
+}
+
+fn names(tests: &BTreeSet<String>) -> String {
+    let mut names: Vec<_> = tests.iter().take(3).map(|test| format!("`{test}`")).collect();
+    if tests.len() > 3 {
+        names.push(format!("and {} more", tests.len() - 3));
+    }
+    names.join(", ")
 }
 
 fn tables(folder: &Path) -> Result<Vec<(String, Vec<Row>)>, String> {
@@ -137,30 +149,39 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// `Covers:` lines and the name of the function after them.
-fn claims(file: &Path) -> Result<Vec<(String, String)>, String> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Covers,
+    Accepts,
+}
+
+/// `Covers:` and `Accepts:` lines, and the name of the function after them.
+fn claims(file: &Path) -> Result<Vec<(Claim, String, String)>, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut claims = Vec::new();
     let mut waiting = Vec::new();
-    let mut listing = false;
+    let mut listing = None;
     for line in text.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix("///") {
             let comment = comment.trim();
-            let ids = match comment.strip_prefix("Covers:") {
-                Some(ids) => ids,
+            let begins = [("Covers:", Claim::Covers), ("Accepts:", Claim::Accepts)]
+                .into_iter()
+                .find_map(|(word, claim)| Some((comment.strip_prefix(word)?, claim)));
+            let (ids, claim) = match (begins, listing) {
+                (Some(begins), _) => begins,
                 // A long list goes on in the next line.
-                None if listing => comment,
-                None => continue,
+                (None, Some(claim)) => (comment, claim),
+                (None, None) => continue,
             };
-            listing = ids.trim_end().ends_with(',');
+            listing = ids.trim_end().ends_with(',').then_some(claim);
             let ids = ids.split([',', ' ']).map(|id| id.trim_end_matches('.')).filter(|id| id.contains('.'));
-            waiting.extend(ids.map(str::to_owned));
+            waiting.extend(ids.map(|id| (claim, id.to_owned())));
         } else {
-            listing = false;
+            listing = None;
             let function = line.split("fn ").nth(1).filter(|_| line.starts_with("fn ") || line.contains(" fn "));
             if let Some(function) = function {
                 let name: String = function.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                claims.extend(waiting.drain(..).map(|id| (id, name.clone())));
+                claims.extend(waiting.drain(..).map(|(claim, id)| (claim, id, name.clone())));
             }
         }
     }
