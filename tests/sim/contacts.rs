@@ -1,7 +1,7 @@
 //! Address books: names from a CardDAV server, numbers offered while dialling, the phone's own book.
 
 use crate::provisioning::document;
-use crate::{connect, two};
+use crate::{connect, gets_through, two};
 use offhook_phone::Command;
 use offhook_phone::address_book::{Contact, Number};
 use offhook_tests::{Action, World};
@@ -166,18 +166,6 @@ fn given(world: &mut World, nodes: &str) {
     assert_eq!(view.provisioning[0].ok, Some(true), "{:?}", view.provisioning);
 }
 
-/// Bob calls Alice; whether her phone rings.
-fn bob_gets_through(world: &mut World) -> bool {
-    world.lift("bob");
-    world.dial("bob", "100#");
-    world.seconds(1.0);
-    let rings = world.desk("alice").ring;
-    assert_eq!(world.tone("bob"), Some(if rings { "ringing" } else { "busy" }), "{}", world.summary());
-    world.put_down("bob");
-    world.seconds(1.0);
-    rings
-}
-
 /// A local contact with this number.
 fn own(uid: &str, name: &str, number: &str, label: &str) -> Contact {
     let numbers = vec![Number { address: number.into(), labels: vec![label.into()] }];
@@ -196,23 +184,23 @@ fn a_schedule_about_a_contact_follows_the_contact_through_the_books() {
         )
     };
     given(&mut world, &entry("dav", "c"));
-    assert!(bob_gets_through(&mut world), "the schedule is about Carol");
+    assert!(gets_through(&mut world, "bob", "100", "alice"), "the schedule is about Carol");
     given(&mut world, &entry("dav", "Bob Öztürk"));
-    assert!(!bob_gets_through(&mut world), "the schedule is about Bob, as the server knows him");
+    assert!(!gets_through(&mut world, "bob", "100", "alice"), "the schedule is about Bob, as the server knows him");
     // Bob gets another telephone: who calls from the old one is not Bob any more.
     world.directory.person("office", "Bob Öztürk", "109");
     world.seconds(200.0);
-    assert!(bob_gets_through(&mut world), "101 is not Bob's number any more");
+    assert!(gets_through(&mut world, "bob", "100", "alice"), "101 is not Bob's number any more");
     // The same identifier in another book is another contact.
     given(&mut world, &entry("ab", "local-1"));
-    assert!(bob_gets_through(&mut world), "nobody is in the phone's own book");
+    assert!(gets_through(&mut world, "bob", "100", "alice"), "nobody is in the phone's own book");
     world.command("alice", Command::SaveContact(own("", "Bobby", "101", "desk")));
-    assert!(!bob_gets_through(&mut world), "Bob is local-1 in the phone's own book");
+    assert!(!gets_through(&mut world, "bob", "100", "alice"), "Bob is local-1 in the phone's own book");
     world.act(Action::RestartPhone { phone: "alice".into() });
     world.until(5.0, "Alice is registered", |world| world.registered("alice"));
-    assert!(!bob_gets_through(&mut world), "after a restart, too");
+    assert!(!gets_through(&mut world, "bob", "100", "alice"), "after a restart, too");
     world.command("alice", Command::RemoveContact("local-1".into()));
-    assert!(bob_gets_through(&mut world), "the contact is gone");
+    assert!(gets_through(&mut world, "bob", "100", "alice"), "the contact is gone");
 }
 
 /// Covers: axml.rew.11, axml.rew.12, axml.rew.13, axml.rew.14
@@ -230,7 +218,7 @@ fn rules_about_books_and_labels_see_the_contacts_of_the_moment() {
     };
     let mut lets = |condition: &str, word: &str| {
         given(&mut world, &incoming(condition, word));
-        bob_gets_through(&mut world)
+        gets_through(&mut world, "bob", "100", "alice")
     };
     // Bob is a contact of the server, at work, and a lamp key of Alice has his number without a name.
     assert!(!lets("contactIsFromSource", "dav") && !lets("contactIsFromSource", "qd"));
@@ -241,7 +229,7 @@ fn rules_about_books_and_labels_see_the_contacts_of_the_moment() {
     world.command("alice", Command::SaveContact(own("", "Bobby", "101", "Desk")));
     let mut lets = |condition: &str, word: &str| {
         given(&mut world, &incoming(condition, word));
-        bob_gets_through(&mut world)
+        gets_through(&mut world, "bob", "100", "alice")
     };
     assert!(!lets("contactIsFromSource", "ab") && !lets("contactLabelMatches", "desk"));
     // What Alice dials is looked up as well: mobile numbers lose what is in front of them.

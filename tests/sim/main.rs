@@ -71,3 +71,15 @@ fn all_quiet(world: &mut World, phones: &[&str]) {
     assert_eq!(census.sessions, 0, "PBX: {census:?}");
     assert_eq!(world.media_sockets(), 0, "sockets of calls that are over");
 }
+
+/// One calls another: whether his phone rings. If not, the caller hears that it is busy.
+fn gets_through(world: &mut World, caller: &str, number: &str, called: &str) -> bool {
+    world.lift(caller);
+    world.dial(caller, &format!("{number}#"));
+    world.seconds(1.0);
+    let rings = world.desk(called).ring;
+    assert_eq!(world.tone(caller), Some(if rings { "ringing" } else { "busy" }), "{}", world.summary());
+    world.put_down(caller);
+    world.seconds(1.0);
+    rings
+}

@@ -1,7 +1,7 @@
 //! Rules of an account in an office: what is dialled here is heard there, and who may ring when.
 
 use crate::provisioning::{document, password};
-use crate::{all_quiet, hear_each_other, two};
+use crate::{all_quiet, gets_through, hear_each_other, two};
 use offhook_tests::{Action, World};
 
 /// The PBX gives this user these nodes from now on.
@@ -51,18 +51,6 @@ fn a_chain_of_rules_turns_what_alice_dials_into_bobs_number_each_time_she_does()
     all_quiet(&mut world, &["alice", "bob"]);
 }
 
-/// Alice calls Bob: whether his phone rings. If not, she hears that he is busy.
-fn rings(world: &mut World) -> bool {
-    world.lift("alice");
-    world.dial("alice", "101#");
-    world.seconds(1.0);
-    let rings = world.desk("bob").ring;
-    assert_eq!(world.tone("alice"), Some(if rings { "ringing" } else { "busy" }), "{}", world.summary());
-    world.put_down("alice");
-    world.seconds(1.0);
-    rings
-}
-
 /// Covers: feat.10, axml.dnd.01, axml.dnd.06
 #[test]
 fn bob_is_not_disturbed_while_his_schedule_says_so_but_by_the_colleague_it_leaves_out() {
@@ -75,24 +63,24 @@ fn bob_is_not_disturbed_while_his_schedule_says_so_but_by_the_colleague_it_leave
         )
     };
     given(&mut world, "bob", "101", &entry(32, ""));
-    assert!(rings(&mut world), "it is not 09:02 yet");
+    assert!(gets_through(&mut world, "alice", "101", "bob"), "it is not 09:02 yet");
     let until = |world: &mut World, seconds: u64| {
         let now = world.time().as_secs();
         world.seconds((seconds - now) as f64);
     };
     until(&mut world, 121);
-    assert!(!rings(&mut world), "09:02");
+    assert!(!gets_through(&mut world, "alice", "101", "bob"), "09:02");
     let bob = world.view("bob");
     let away = bob.history.iter().find(|record| record.end.text == "do not disturb").unwrap();
     assert!(away.missed && away.peer == "100", "{away:?}");
     given(&mut world, "bob", "101", &entry(32, "<contactInfo phone=\"102\"/>"));
-    assert!(rings(&mut world), "the schedule is about Carol only");
+    assert!(gets_through(&mut world, "alice", "101", "bob"), "the schedule is about Carol only");
     given(&mut world, "bob", "101", &entry(31, ""));
-    assert!(rings(&mut world), "today is Saturday");
+    assert!(gets_through(&mut world, "alice", "101", "bob"), "today is Saturday");
     given(&mut world, "bob", "101", &entry(96, "<contactInfo phone=\"100\"/>"));
-    assert!(!rings(&mut world), "Alice, on a weekend");
+    assert!(!gets_through(&mut world, "alice", "101", "bob"), "Alice, on a weekend");
     until(&mut world, 241);
-    assert!(rings(&mut world), "09:04");
+    assert!(gets_through(&mut world, "alice", "101", "bob"), "09:04");
     // Subscriptions are refreshed before their 300 s are over, and what that brings lingers as well.
     until(&mut world, 330);
     all_quiet(&mut world, &["alice", "bob"]);
@@ -106,15 +94,15 @@ fn who_presses_do_not_disturb_has_quiet_until_he_presses_it_again_whatever_happe
         let key = world.view("bob").soft_keys.iter().position(|key| key.label == label).expect(label);
         world.press("bob", &format!("soft{}", key + 1));
     };
-    assert!(rings(&mut world));
+    assert!(gets_through(&mut world, "alice", "101", "bob"));
     press(&mut world, "DND");
-    assert!(!rings(&mut world));
+    assert!(!gets_through(&mut world, "alice", "101", "bob"));
     world.act(Action::RestartPhone { phone: "bob".into() });
     world.until(5.0, "Bob is registered", |world| world.registered("bob"));
-    assert!(world.view("bob").do_not_disturb && !rings(&mut world), "after a restart");
+    assert!(world.view("bob").do_not_disturb && !gets_through(&mut world, "alice", "101", "bob"), "after a restart");
     given(&mut world, "bob", "101", "<expires>300</expires><doNotDisturbNow>0</doNotDisturbNow>");
-    assert!(!rings(&mut world), "what the PBX provisions does not take it back");
+    assert!(!gets_through(&mut world, "alice", "101", "bob"), "what the PBX provisions does not take it back");
     press(&mut world, "DND off");
-    assert!(rings(&mut world));
+    assert!(gets_through(&mut world, "alice", "101", "bob"));
     assert!(!world.view("bob").do_not_disturb);
 }
