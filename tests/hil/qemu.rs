@@ -7,14 +7,15 @@ use crate::network::{MAC, TAP};
 use std::path::Path;
 use std::process::Command;
 
-/// More options for the emulator, such as `-icount shift=0`: a nanosecond of the board's time for each instruction.
+/// More options for the emulator, such as `-smp 1 -icount shift=0`: a nanosecond of the board's time for each instruction.
 const MORE: &str = "OFFHOOK_HIL_QEMU";
 
 /// The emulator from reset on. `pieces` is the folder with U-Boot.
 pub(crate) fn command(pieces: &Path, disk: &Disk) -> Outcome<Command> {
     let emulator = find("qemu-system-aarch64").ok_or("no qemu-system-aarch64 here; apt install qemu-system-arm")?;
     let mut command = Command::new(emulator);
-    command.args(["-machine", "virt", "-cpu", "cortex-a53", "-smp", "1", "-m", "512", "-nodefaults"]);
+    // Two of the four processors that a board has: with one, Opus in software leaves nothing to the hand that listens.
+    command.args(["-machine", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "512", "-nodefaults"]);
     command.arg("-bios").arg(pieces.join("u-boot.bin"));
     // `writeback`: what the board has flushed survives a power cut, what it has not may be lost.
     command.args(["-device", "virtio-blk-pci,drive=disk", "-drive"]);

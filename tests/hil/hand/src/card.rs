@@ -57,3 +57,12 @@ pub(crate) fn position(pcm: &PCM) -> alsa::Result<(i64, i64)> {
 pub(crate) fn recover(pcm: &PCM) -> bool {
     !matches!(pcm.state(), State::Disconnected) && pcm.prepare().is_ok()
 }
+
+/// This thread is served before all that are not in a hurry: a tone with a hole is no tone, and a hole that the hand made
+/// says nothing of the phone. Below the phone's own sound; without the right to it, as good as the machine has time.
+#[allow(unsafe_code)]
+pub(crate) fn in_a_hurry() {
+    let parameters = libc::sched_param { sched_priority: 1 };
+    // SAFETY: plain system call on this thread with a valid, initialised argument.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
+}
