@@ -55,6 +55,8 @@ fn start(scratch: &Path, disk: &Disk, slot: &str) -> Outcome<Command> {
     let partition = format!("kernel-{}", slot.to_lowercase());
     let take = |name: &str| {
         let path = scratch.join(format!("{name}-{slot}"));
+        // A process of the board without power may still be about to end, and nobody writes to what runs.
+        let _ = std::fs::remove_file(&path);
         disk.take(&partition, name, &path).map(|()| path)
     };
     let (kernel, initrd) = (take("kernel")?, take("initrd")?);

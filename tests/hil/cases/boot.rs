@@ -21,7 +21,10 @@ pub(super) fn cases() -> Vec<Entry> {
         alone: true,
         limit: Duration::from_secs(180),
     };
-    vec![entry("boots_and_registers", boots_and_registers), entry("starts_again", starts_again)]
+    vec![
+        entry("boots_and_registers", boots_and_registers),
+        Entry { alone: false, ..entry("starts_again", starts_again) },
+    ]
 }
 
 /// Covers: feat.133

@@ -14,7 +14,7 @@ pub(super) fn cases() -> Vec<Entry> {
         run,
         boards: &Kind::ALL,
         needs: &[],
-        alone: true,
+        alone: false,
         limit: Duration::from_secs(limit),
     };
     vec![
@@ -58,8 +58,11 @@ fn bouncing_contacts(case: &Case, kind: Kind) -> Outcome {
 }
 
 /// The hook changes every 10 ms for two seconds, faster than any hook settles, and then lies still: that is no lift. Not faster,
-/// because the simulated chip tells of its edges only with the kernel's tick of 10 ms, and shows the level of that moment.
+/// because the simulated chip tells of its edges only with the kernel's tick of 10 ms, and shows the level of that moment. Where
+/// edges and ticks nearly meet, one tick may see none and the next two, which the phone cannot tell from a hook at rest: so it has
+/// several tries, of which one must be silent. A phone that takes flutter for a lift takes it every time.
 fn flutter(office: &mut Office) -> Outcome {
+    let mut taken = None;
     for _ in 0..6 {
         let before = office.hand.clock()?;
         office.hand.hear_silence(before, 10)?;
@@ -70,11 +73,16 @@ fn flutter(office: &mut Office) -> Outcome {
         office.hand.hear_silence(now, 10)?;
         // A hand on a busy host stands still itself; what it then did was a lift.
         if answer["widest_us"].as_i64().is_some_and(|widest| widest < 18_000) {
-            let loud = ear["db"].as_f64().unwrap_or(0.0);
-            return wait::ensure(loud < -60.0, || format!("a fluttering hook was taken for a lift: {ear}"));
+            if ear["db"].as_f64().unwrap_or(0.0) < -60.0 {
+                return Ok(());
+            }
+            taken = Some(ear);
         }
     }
-    Err(skip("this machine is too busy to move a hook every 10 ms; everything else of this case passed"))
+    Err(match taken {
+        Some(ear) => format!("a fluttering hook was taken for a lift every time: {ear}"),
+        None => skip("this machine is too busy to move a hook every 10 ms; everything else of this case passed"),
+    })
 }
 
 /// Three keys in the corners of a rectangle of the matrix close the fourth. Neither it nor the third key, which could as well be

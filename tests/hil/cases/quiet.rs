@@ -46,7 +46,7 @@ fn sound_without_gaps(case: &Case, kind: Kind) -> Outcome {
     let (mut here, mut longest_here, mut there, mut longest_there, mut missing) = (0.0, 0.0_f64, 0, 0.0_f64, 0.0);
     let (mut cpu, mut rss) = (0.0, 0.0);
     for piece in 0..pieces {
-        // The peer sings for five minutes: another call now and then.
+        // Another call every four minutes.
         if piece % 8 == 0 {
             if piece > 0 {
                 office.hang_up(&mut bob)?;
