@@ -8,7 +8,7 @@ use crate::{
     Document, Rejection, Settings,
     document::{Finding, FindingKind, MAX_DOCUMENT, Node},
     schema::{self, Kind},
-    template, xml,
+    services, template, xml,
 };
 
 /// How much a mistake matters.
@@ -271,6 +271,11 @@ fn bad_value(node: &str, row: Option<&schema::Row>, message: &str) -> String {
     ];
     if let Some((_, remedy)) = special.iter().find(|(words, _)| message.contains(words)) {
         return (*remedy).to_owned();
+    }
+    if message.contains("stands for nothing")
+        && let Some(known) = services::placeholders(node)
+    {
+        return format!("write one of {}", known.join(", "));
     }
     match row {
         Some(row) if row.kind != Kind::Container && !row.default.is_empty() => {

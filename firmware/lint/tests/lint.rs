@@ -79,6 +79,8 @@ fn every_mistake_has_a_place_and_a_remedy_that_fits() {
         ("<extProvUrl>https://h/%account[pasword]%</extProvUrl>", "name a node"),
         ("<extProvUrl>http://h/%account[password]%</extProvUrl>", "https"),
         ("<extProvUrl>ftp://h/</extProvUrl>", "http"),
+        ("<genericBalanceCheckUrl>https://h/?u=%usrname%</genericBalanceCheckUrl>", "write one of %username%"),
+        ("<customActionUrl>https://h/?u=%targetNumer%</customActionUrl>", "write one of %uri%, %targetNumber%"),
     ] {
         let mistakes = of(nodes).mistakes;
         assert!(mistakes.iter().any(|mistake| mistake.remedy.contains(remedy)), "{nodes}: {mistakes:?}");

@@ -14,7 +14,7 @@ pub use answer::{Failure, MAX_ANSWER};
 pub use dial_string::DialString;
 pub use request::{Context, Unfit, dial_string, request};
 
-pub(crate) use read::read;
+pub(crate) use read::{placeholders, read};
 
 use crate::rules::Rule;
 use crate::template::without_secrets;

@@ -67,6 +67,9 @@ const BALANCE: Nodes = Nodes {
     password: "genericBalanceCheckAuthPassword",
 };
 
+/// What a call-through without a web service dials.
+const DIAL_STRING: &str = "cth_dialString";
+
 const ACTION: Nodes = Nodes::of_url("action", &["uri", "targetNumber"], "customActionUrl");
 const VPN_STARTUP: Nodes = Nodes::of_url("VPN startup", &[], "vpnStartupUrl");
 
@@ -75,6 +78,20 @@ impl Nodes {
     const fn of_url(name: &'static str, parameters: &'static [&'static str], url: &'static str) -> Self {
         Self { name, parameters, url, method: "", content_type: "", body: "", headers: "", username: "", password: "" }
     }
+}
+
+/// What may stand between percent signs in this node; `None` where nothing of a web service is filled in.
+pub(crate) fn placeholders(node: &str) -> Option<Vec<String>> {
+    let of = match node {
+        "" => None,
+        DIAL_STRING => Some(&CALL_THROUGH),
+        node => [&CALLBACK, &CALL_THROUGH, &BALANCE, &ACTION, &VPN_STARTUP]
+            .into_iter()
+            .find(|nodes| [nodes.url, nodes.body, nodes.headers, nodes.username].contains(&node)),
+    }?;
+    let mut known: Vec<String> = of.parameters.iter().map(|name| format!("%{name}%")).collect();
+    known.extend(["%username%", "%account[<node>]%", "%nonce%", "%sha1(<text>)%"].map(str::to_owned));
+    Some(known)
 }
 
 /// `text` answers a node's usable value, empty if there is none. Remarks on single nodes come back; those on parts of
@@ -134,7 +151,7 @@ impl Reader<'_> {
         if self.of("cth_ws_enabled") == "1" {
             return self.needed(&CALL_THROUGH, "cth_ws_enabled", "there is no call-through").map(CallThrough::Asked);
         }
-        let template = self.of("cth_dialString");
+        let template = self.of(DIAL_STRING);
         // C-19: 0 is what other clients write when they mean nothing
         if template.is_empty() || template == "0" {
             let message = "cth_dialString is missing and cth_ws_enabled is 0: there is no call-through";
@@ -143,12 +160,12 @@ impl Reader<'_> {
         }
         if let Some(unknown) = never_known(&template, CALL_THROUGH.parameters) {
             let message = format!("{unknown} stands for nothing: there is no call-through");
-            self.remarks.push(("cth_dialString", FindingKind::BadValue, message));
+            self.remarks.push((DIAL_STRING, FindingKind::BadValue, message));
             return None;
         }
         if !template.contains("%targetNumber%") {
             let message = "without %targetNumber% it calls the same number whatever is dialled";
-            self.remarks.push(("cth_dialString", FindingKind::Repaired, message.into()));
+            self.remarks.push((DIAL_STRING, FindingKind::Repaired, message.into()));
         }
         Some(CallThrough::Fixed(template))
     }
