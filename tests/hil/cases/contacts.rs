@@ -61,7 +61,7 @@ fn bouncing_contacts(case: &Case, kind: Kind) -> Outcome {
 /// The hook changes every 10 ms for half a second, faster than any hook settles, and then lies still: that is no lift. Not faster,
 /// because the simulated chip tells of its edges only with the kernel's tick of 10 ms, and shows the level of that moment. Where
 /// edges and ticks nearly meet, one tick sees none and the next two, which the phone cannot tell from a hook at rest. That is
-/// chance, while a phone that takes flutter for a lift takes it every time.
+/// chance, so only six lifts are a failure; a phone that takes flutter for a lift now and then is not found here.
 fn flutter(office: &mut Office) -> Outcome {
     let mut taken = 0;
     for _ in 0..12 {

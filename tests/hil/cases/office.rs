@@ -40,8 +40,8 @@ pub(super) fn figure(kind: Kind, text: &str) {
     crate::say(&format!("  {}: {text}", kind.name()));
 }
 
-/// Listens again where a stretch of sound had a click in it: an emulator that its machine holds up for a moment makes one,
-/// and a fault of the phone is there every time.
+/// Listens again where a stretch of sound had a click in it: an emulator that its machine holds up for a moment makes one. This
+/// cannot see a fault of the phone that comes and goes; `sound_without_gaps` counts those.
 pub(super) fn one_of_several(mut listen: impl FnMut() -> Outcome) -> Outcome {
     let mut last = Ok(());
     for _ in 0..4 {
