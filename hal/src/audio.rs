@@ -93,6 +93,15 @@ impl std::fmt::Display for AudioError {
 
 impl std::error::Error for AudioError {}
 
+/// What went wrong with a sound device since it was opened, and was mended on the spot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Interruptions {
+    /// over- and underruns, of both directions
+    pub xruns: u64,
+    /// periods not played, or not in full: they came together after a pause, and would be heard late for ever
+    pub left_out: u64,
+}
+
 /// A sound device, used by the media thread only; mono 16 bit. Nothing may allocate, lock or block (except where
 /// said) after opening; only the text of an [`AudioError::Lost`] may be allocated, because sound has ended then.
 ///
@@ -127,6 +136,11 @@ pub trait Audio: Send {
 
     /// Takes the levels of a route, as far as they are made in software; the mixer of the card is somebody else's.
     fn route(&mut self, route: Route) -> Result<(), AudioError>;
+
+    /// What went wrong since it was opened; a device that cannot be late says nothing.
+    fn interruptions(&self) -> Interruptions {
+        Interruptions::default()
+    }
 
     /// What was agreed with the device, a sentence per direction, for the log. Not for the media thread.
     fn facts(&self) -> Vec<String> {

@@ -49,6 +49,7 @@ mod dhcp;
 mod disk;
 mod env;
 mod hand;
+mod hold_up;
 mod machine;
 mod mdns;
 mod metal;

@@ -3,6 +3,7 @@
 use crate::case::Outcome;
 use crate::wait;
 use offhook_media::measure;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Rate of what is written here [Hz].
@@ -11,6 +12,8 @@ const RATE: u32 = 16_000;
 const CLEAR: f64 = 20.0;
 /// Length of a piece that is judged by itself [s].
 const PIECE: f64 = 0.3;
+/// What lies before the samples fits into this [octets].
+const HEAD: u64 = 256;
 /// Below this it is silence [dBov].
 const SILENCE: f64 = -60.0;
 
@@ -29,18 +32,55 @@ pub(crate) fn write_tone(path: &Path, hz: f64, seconds: u32) -> Outcome {
 
 /// The first channel of a WAV file that may still be growing (so its header is not believed about the length).
 pub(crate) fn read(path: &Path) -> Outcome<(Vec<i16>, u32)> {
-    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let wrong = || format!("{}: not a WAV file with 16 bits", path.display());
-    let find = |name: &[u8]| bytes.windows(4).take(200).position(|window| window == name);
-    let format = bytes.get(find(b"fmt ").ok_or_else(wrong)? + 8..).ok_or_else(wrong)?;
-    let number = |at: usize| format.get(at..at + 2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).unwrap_or(0);
-    let (channels, rate, bits) = (number(2), u32::from(number(4)) | u32::from(number(6)) << 16, number(14));
-    if bits != 16 || channels == 0 {
-        return Err(wrong());
+    read_since(path, 0)
+}
+
+/// As [`read`], from this frame on: a long recording is not read again and again.
+pub(crate) fn read_since(path: &Path, first: u64) -> Outcome<(Vec<i16>, u32)> {
+    let text = |error: std::io::Error| format!("{}: {error}", path.display());
+    let mut recording = Recording::open(path)?;
+    recording.file.seek(SeekFrom::Start(recording.begin + first * recording.frame as u64)).map_err(text)?;
+    let mut data = Vec::new();
+    recording.file.read_to_end(&mut data).map_err(text)?;
+    let frames = data.chunks_exact(recording.frame);
+    Ok((frames.map(|frame| i16::from_le_bytes([frame[0], frame[1]])).collect(), recording.rate))
+}
+
+/// Frames in a WAV file that may still be growing.
+pub(crate) fn frames(path: &Path) -> Outcome<u64> {
+    let recording = Recording::open(path)?;
+    let length = recording.file.metadata().map_err(|error| format!("{}: {error}", path.display()))?.len();
+    Ok(length.saturating_sub(recording.begin) / recording.frame as u64)
+}
+
+/// A WAV file of 16 bits.
+struct Recording {
+    file: std::fs::File,
+    /// where its samples begin [octets]
+    begin: u64,
+    /// length of a frame [octets]
+    frame: usize,
+    /// [Hz]
+    rate: u32,
+}
+
+impl Recording {
+    fn open(path: &Path) -> Outcome<Self> {
+        let text = |error: std::io::Error| format!("{}: {error}", path.display());
+        let mut file = std::fs::File::open(path).map_err(text)?;
+        let mut head = Vec::new();
+        file.by_ref().take(HEAD).read_to_end(&mut head).map_err(text)?;
+        let wrong = || format!("{}: not a WAV file with 16 bits", path.display());
+        let find = |name: &[u8]| head.windows(4).position(|window| window == name);
+        let format = head.get(find(b"fmt ").ok_or_else(wrong)? + 8..).ok_or_else(wrong)?;
+        let number = |at: usize| format.get(at..at + 2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).unwrap_or(0);
+        let (channels, rate, bits) = (number(2), u32::from(number(4)) | u32::from(number(6)) << 16, number(14));
+        if bits != 16 || channels == 0 {
+            return Err(wrong());
+        }
+        let begin = (find(b"data").ok_or_else(wrong)? + 8) as u64;
+        Ok(Self { file, begin, frame: 2 * usize::from(channels), rate })
     }
-    let data = bytes.get(find(b"data").ok_or_else(wrong)? + 8..).unwrap_or_default();
-    let frames = data.chunks_exact(2 * usize::from(channels));
-    Ok((frames.map(|frame| i16::from_le_bytes([frame[0], frame[1]])).collect(), rate))
 }
 
 /// The last `seconds` of a recording.

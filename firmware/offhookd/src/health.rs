@@ -1,6 +1,7 @@
 //! Is this phone a telephone? Decided from a few facts, written to `$RUNTIME_DIRECTORY/health.json` when it changes, for
 //! whoever has to decide about an update.
 
+use offhook_hal::Interruptions;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) panel: bool,
     /// a thread that stands still
     pub(crate) stuck: Option<&'static str>,
+    /// of sound, since the start
+    pub(crate) interruptions: Interruptions,
 }
 
 impl Facts {
@@ -96,7 +99,7 @@ impl Health {
         let text = json!({
             "healthy": problems.is_empty(), "registered": facts.registered > 0, "network": facts.network,
             "audio": facts.audio, "screen": facts.screen, "panel": facts.panel, "accounts": facts.accounts,
-            "problems": problems, "since": (self.since * 1000.0).round() / 1000.0, "version": self.version,
+            "problems": problems, "xruns": facts.interruptions.xruns, "left_out": facts.interruptions.left_out, "since": (self.since * 1000.0).round() / 1000.0, "version": self.version,
             "board": self.board,
         });
         format!("{text}\n")
@@ -116,7 +119,16 @@ mod tests {
     use super::*;
 
     fn good() -> Facts {
-        Facts { accounts: 1, registered: 1, network: true, audio: true, screen: true, panel: true, stuck: None }
+        Facts {
+            accounts: 1,
+            registered: 1,
+            network: true,
+            audio: true,
+            screen: true,
+            panel: true,
+            stuck: None,
+            interruptions: Interruptions::default(),
+        }
     }
 
     #[test]

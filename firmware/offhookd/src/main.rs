@@ -9,6 +9,7 @@ mod export;
 mod factory_reset;
 mod health;
 mod heartbeat;
+mod interruptions;
 mod media_thread;
 mod network;
 mod panel;

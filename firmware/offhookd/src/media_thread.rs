@@ -6,6 +6,7 @@
 //! thread has opened another, so that a call goes on.
 
 use crate::heartbeat;
+use crate::interruptions::{self, Count};
 use crate::sound_thread::Device;
 use offhook_hal::sim::NoneAudio;
 use offhook_hal::{Audio, AudioError, PollFd, Route};
@@ -90,6 +91,7 @@ impl MediaThread {
             audio,
             number: 0,
             silent: false,
+            count: Count::default(),
             last_period: Instant::now(),
             sockets: RtpSockets::default(),
             buffer: vec![0; 2048],
@@ -183,6 +185,7 @@ struct Media {
     /// Silence of the same pace, ready for the moment the device goes away. `None` while it is in use.
     stand_in: Option<Box<dyn Audio>>,
     silent: bool,
+    count: Count,
     last_period: Instant,
     sockets: RtpSockets,
     buffer: Vec<u8>,
@@ -212,6 +215,7 @@ impl Media {
                 self.receive(now);
             }
             self.beat(now, &mut descriptors[1..=of_audio]);
+            self.count.look(self.audio.interruptions(), &interruptions::ALL);
             self.transmit();
             self.report();
         }
@@ -357,6 +361,7 @@ impl Media {
     fn fall_silent(&mut self) -> bool {
         let Some(stand_in) = self.stand_in.take() else { return false };
         let before = std::mem::replace(&mut self.audio, stand_in);
+        self.count.begin(self.audio.interruptions());
         let _ = self.audio.start();
         self.silent = true;
         self.give_back(FromMedia::Audio(before));
@@ -379,6 +384,7 @@ impl Media {
             return;
         }
         let before = std::mem::replace(&mut self.audio, audio);
+        self.count.begin(self.audio.interruptions());
         self.number = number;
         self.last_period = Instant::now();
         if std::mem::take(&mut self.silent) {

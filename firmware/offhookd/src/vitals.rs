@@ -2,9 +2,11 @@
 
 use crate::health::{Facts, Health};
 use crate::heartbeat;
+use crate::interruptions;
 use crate::network::Network;
 use crate::panel::PanelSigns;
 use crate::watchdog::{Part, Watchdog};
+use offhook_hal::Interruptions;
 use offhook_net::store::StoreThread;
 use offhook_net::supervisor::Supervisor;
 use offhook_phone::Phone;
@@ -16,6 +18,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(1);
 /// A screen that has not drawn for so long is not up. It draws at least twice a second.
 const SCREEN_SILENCE: Duration = Duration::from_secs(10);
+/// Between two lines of the log about interrupted sound.
+const SOUND_TOLD: Duration = Duration::from_secs(60);
 
 pub(crate) struct Vitals {
     pub(crate) supervisor: Supervisor,
@@ -26,6 +30,8 @@ pub(crate) struct Vitals {
     stuck: Option<Part>,
     /// as of the look before
     network: Option<bool>,
+    /// when interruptions of sound were last told, and how many there were
+    sound_told: (Instant, Interruptions),
 }
 
 /// What the main loop knows at the moment of a look.
@@ -53,6 +59,7 @@ impl Vitals {
             interval,
             stuck: None,
             network: None,
+            sound_told: (Instant::now(), Interruptions::default()),
         }
     }
 
@@ -81,7 +88,9 @@ impl Vitals {
             screen: seen.screen && watchdog.silence(Part::Screen) < SCREEN_SILENCE,
             panel: panel.as_ref().is_none_or(|signs| signs.missing.load(Ordering::Relaxed) == 0),
             stuck: stuck.map(Part::name),
+            interruptions: interruptions::ALL.read(),
         };
+        self.tell_of_sound(facts.interruptions);
         if self.health.tell(uptime(), &facts) {
             self.supervisor.status(&facts.status());
         }
@@ -95,6 +104,23 @@ impl Vitals {
         }
         self.stuck = stuck;
         self.network.replace(facts.network) == Some(false) && facts.network
+    }
+
+    /// A line in the log for what happened since the last one, at most once a minute: whoever asks why somebody was hard to
+    /// understand looks there.
+    fn tell_of_sound(&mut self, now: Interruptions) {
+        let (since, told) = self.sound_told;
+        if now == told || since.elapsed() < SOUND_TOLD {
+            return;
+        }
+        self.sound_told = (Instant::now(), now);
+        tracing::info!(
+            "sound was interrupted: {} over- or underruns and {} periods left out; {} and {} since the start",
+            now.xruns - told.xruns,
+            now.left_out - told.left_out,
+            now.xruns,
+            now.left_out
+        );
     }
 }
 

@@ -28,7 +28,7 @@ use offhook_board::AudioWiring;
 use offhook_hal::audio::drift::{Drift, Verdict};
 use offhook_hal::audio::gain::Gain;
 use offhook_hal::audio::terms::{Agreed, Way, in_frames};
-use offhook_hal::{Audio, AudioError, AudioFormat, PollFd, Route};
+use offhook_hal::{Audio, AudioError, AudioFormat, Interruptions, PollFd, Route};
 
 pub use side::try_out;
 use side::{DESCRIPTORS, Side};
@@ -61,8 +61,7 @@ pub struct AlsaAudio {
     /// samples to be left out because they lie behind a pause already
     skip: usize,
     lost: bool,
-    xruns: u64,
-    left_out: u64,
+    interruptions: Interruptions,
 }
 
 impl std::fmt::Debug for AlsaAudio {
@@ -72,8 +71,7 @@ impl std::fmt::Debug for AlsaAudio {
             .field("capture", &self.capture)
             .field("playback", &self.playback)
             .field("drift", &self.drift)
-            .field("xruns", &self.xruns)
-            .field("left_out", &self.left_out)
+            .field("interruptions", &self.interruptions)
             .finish_non_exhaustive()
     }
 }
@@ -127,19 +125,8 @@ impl AlsaAudio {
             levelled: vec![0; format.period],
             skip: 0,
             lost: false,
-            xruns: 0,
-            left_out: 0,
+            interruptions: Interruptions::default(),
         })
-    }
-
-    /// Over- and underruns since opening, both directions.
-    pub fn xruns(&self) -> u64 {
-        self.xruns
-    }
-
-    /// Periods not played, or not in full: they came together after a pause, and would be heard late for ever.
-    pub fn left_out(&self) -> u64 {
-        self.left_out
     }
 
     /// How much faster playback is played so that it keeps pace with capture [ppm].
@@ -163,7 +150,7 @@ impl AlsaAudio {
     fn interrupted(&mut self, direction: Direction, error: alsa::Error) -> AudioError {
         match error.errno() {
             libc::EPIPE | libc::ESTRPIPE | libc::EINTR => {
-                self.xruns += 1;
+                self.interruptions.xruns += 1;
                 let again = match direction {
                     Direction::Capture => self.capture.restart(),
                     Direction::Playback => {
@@ -344,7 +331,7 @@ impl Audio for AlsaAudio {
         };
         if self.skip >= from.len() && !from.is_empty() {
             self.skip -= from.len();
-            self.left_out += 1;
+            self.interruptions.left_out += 1;
             return outcome;
         }
         match self.levelled.get_mut(..from.len()) {
@@ -359,7 +346,7 @@ impl Audio for AlsaAudio {
             match self.playback.push() {
                 Ok(true) => return outcome,
                 Ok(false) => {
-                    self.left_out += 1;
+                    self.interruptions.left_out += 1;
                     return outcome;
                 }
                 Err(error) => match self.interrupted(Direction::Playback, error) {
@@ -380,6 +367,10 @@ impl Audio for AlsaAudio {
     fn route(&mut self, route: Route) -> Result<(), AudioError> {
         self.levels.route(route);
         Ok(())
+    }
+
+    fn interruptions(&self) -> Interruptions {
+        self.interruptions
     }
 
     fn facts(&self) -> Vec<String> {

@@ -198,7 +198,7 @@ fn a_tone_played_into_the_card_is_captured_in_time_and_in_pitch() {
         "measured: loop {delay:.1} ms in the card, queued {:.1} ms at most, {} xruns, {} left out, {:.0} ppm, {} wakes for 400 beats, {:?}",
         heard.queued as f64 / 16.0,
         heard.xruns,
-        audio.left_out(),
+        audio.interruptions().left_out,
         audio.correction(),
         heard.wakes,
         audio
@@ -233,7 +233,7 @@ fn a_tone_at_48_khz_with_a_longer_buffer_is_whole() {
     say(&format!(
         "measured: 48 kHz share {purity:.3}, {} xruns, {} left out, {:.0} ppm, {} wakes",
         heard.xruns,
-        audio.left_out(),
+        audio.interruptions().left_out,
         audio.correction(),
         heard.wakes
     ));
@@ -250,7 +250,7 @@ fn the_loop_test_finds_the_way_through_the_card() {
     }
     let mut audio = AlsaAudio::open(&wiring("offhook_loop")).unwrap();
     let result = measure(&mut audio).unwrap();
-    say(&format!("measured: {result:?}, {} xruns", audio.xruns()));
+    say(&format!("measured: {result:?}, {} xruns", audio.interruptions().xruns));
     let heard = result.heard.expect("a cable");
     assert!((5..250).contains(&heard.delay.as_millis()), "{heard:?}");
     // The sound server filters what lies near half of the rate.
@@ -331,8 +331,8 @@ fn a_stalled_thread_loses_sound_but_not_the_card() {
     say(&format!(
         "measured: stalled: queued {:.1} ms in the end, {} xruns, {} left out, {:.0} ppm",
         audio.queued() as f64 / 16.0,
-        audio.xruns(),
-        audio.left_out(),
+        audio.interruptions().xruns,
+        audio.interruptions().left_out,
         audio.correction()
     ));
     let tail = &heard.samples[heard.samples.len() - 8_000..];

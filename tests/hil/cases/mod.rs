@@ -3,6 +3,7 @@
 mod boot;
 mod contacts;
 mod finding;
+mod gaps;
 mod image;
 mod inside;
 mod office;
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<Entry> {
         image::cases(),
         finding::cases(),
         inside::cases(),
+        gaps::cases(),
         quiet::cases(),
         update::cases(),
         power::cases(),

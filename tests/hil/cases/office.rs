@@ -184,20 +184,26 @@ impl Peer {
         })
     }
 
-    /// The longest silence since sample `from`, and how many silences of over 20 ms there were [ms].
-    pub(super) fn gaps(&self, from: usize) -> Outcome<(f64, usize)> {
-        let (samples, rate) = self.heard()?;
-        let (mut longest, mut count, mut length) = (0, 0, 0);
-        for sample in samples.get(from..).unwrap_or_default().iter().copied().chain([i16::MAX]) {
+    /// Samples heard so far.
+    pub(super) fn heard_so_far(&self) -> Outcome<u64> {
+        sound::frames(&self.ear)
+    }
+
+    /// Silences of over 20 ms since sample `from`: when, after that sample, and how long [s].
+    pub(super) fn gaps(&self, from: u64) -> Outcome<Vec<(f64, f64)>> {
+        let (samples, rate) = sound::read_since(&self.ear, from)?;
+        let (mut gaps, mut length) = (Vec::new(), 0);
+        for (at, sample) in samples.iter().copied().chain([i16::MAX]).enumerate() {
             // 50 dB under full scale: a tone is above that several times in each of its periods.
             if sample.unsigned_abs() < 100 {
                 length += 1;
                 continue;
             }
-            count += usize::from(length > rate as usize / 50);
-            longest = longest.max(length);
+            if length > rate as usize / 50 {
+                gaps.push(((at - length) as f64 / f64::from(rate), length as f64 / f64::from(rate)));
+            }
             length = 0;
         }
-        Ok((longest as f64 * 1000.0 / f64::from(rate), count))
+        Ok(gaps)
     }
 }

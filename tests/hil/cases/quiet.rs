@@ -1,12 +1,11 @@
-//! What a phone does when nobody looks: writes to the card, interruptions of sound, provisioning that changes.
+//! What a phone does when nobody looks: writes to the card, provisioning that changes, forgetting.
 
-use super::office::{Office, SONG, WHISTLE, figure};
+use super::office::{Office, figure};
 use crate::boards::{Board, Kind};
 use crate::case::{Case, Outcome};
 use crate::hand::{Hand, number};
 use crate::network::{self, Network};
 use crate::{Entry, account, http, pbxd, wait};
-use serde_json::Value;
 use std::time::Duration;
 
 /// With this in the environment, the long measures take as long as they would by hand: 30 minutes of calls, one hour idle.
@@ -18,76 +17,20 @@ pub(super) fn cases() -> Vec<Entry> {
         run,
         boards: &Kind::ALL,
         needs: &[],
-        alone: true,
+        alone: false,
         limit: Duration::from_secs(limit),
     };
     // A short run must not be allowed to take two hours.
-    let (calls, idle) = if is_long() { (2400, 4200) } else { (240, 240) };
+    let idle = if is_long() { 4200 } else { 240 };
     vec![
-        entry("sound_without_gaps", sound_without_gaps, calls),
-        Entry { alone: false, ..entry("idle_writes_nothing", idle_writes_nothing, idle) },
-        Entry { alone: false, ..entry("provisioning_over_http", provisioning_over_http, 120) },
-        Entry { alone: false, ..entry("factory_reset", factory_reset, 120) },
+        entry("idle_writes_nothing", idle_writes_nothing, idle),
+        entry("provisioning_over_http", provisioning_over_http, 120),
+        entry("factory_reset", factory_reset, 120),
     ]
 }
 
-fn is_long() -> bool {
+pub(super) fn is_long() -> bool {
     std::env::var_os(LONG).is_some()
-}
-
-/// A call of two minutes (30 with OFFHOOK_HIL_LONG): gaps that can be heard at either end, and what it costs.
-///
-/// Covers: feat.52
-fn sound_without_gaps(case: &Case, kind: Kind) -> Outcome {
-    let pieces = if is_long() { 60 } else { 4 };
-    let mut office = Office::open(case, kind)?;
-    let mut bob = office.peer(case, "101", SONG)?;
-    office.hand.speak(WHISTLE)?;
-    let (mut here, mut longest_here, mut there, mut longest_there, mut missing) = (0.0, 0.0_f64, 0, 0.0_f64, 0.0);
-    let (mut cpu, mut rss) = (0.0, 0.0);
-    for piece in 0..pieces {
-        // Another call every four minutes.
-        if piece % 8 == 0 {
-            if piece > 0 {
-                office.hang_up(&mut bob)?;
-                bob = office.peer(case, ["101", "102"][piece / 8 % 2], SONG)?;
-            }
-            office.call(&mut bob, ["101", "102"][piece / 8 % 2])?;
-            office.both_hear(&bob)?;
-            wait::pass(1000);
-        }
-        let (from, at) = (office.hand.clock()?, bob.heard()?.0.len());
-        let before = office.hand.ask("process offhookd")?;
-        wait::pass(30_000);
-        let after = office.hand.ask("process offhookd")?;
-        let until = office.hand.clock()?;
-        let ear = office.hand.ask(&format!("ear from={from} until={until} hz={SONG}"))?;
-        here += number(&ear, "gaps")?;
-        missing += number(&ear, "missing")?;
-        longest_here = longest_here.max(number(&ear, "gap_ms")?);
-        let (longest, count) = bob.gaps(at)?;
-        there += count;
-        longest_there = longest_there.max(longest);
-        let used = |value: &Value| Ok::<f64, String>(number(value, "utime_ms")? + number(value, "stime_ms")?);
-        cpu += used(&after)? - used(&before)?;
-        rss = number(&after, "rss_kib")?;
-    }
-    office.hang_up(&mut bob)?;
-    let seconds = 30.0 * pieces as f64;
-    figure(
-        kind,
-        &format!(
-            "{seconds:.0} s of calls: {here:.0} gaps over 20 ms in the ear (longest {longest_here:.0} ms, {missing:.0} samples missed by the \
-             hand), {there} at the peer (longest {longest_there:.0} ms); processor {:.1} %, {:.1} MB resident",
-            cpu / seconds / 10.0,
-            rss / 1024.0
-        ),
-    );
-    // An emulator on a busy host stands still now and then; speech stays intelligible with one such gap in ten seconds.
-    let allowed = seconds / 10.0;
-    wait::ensure(here <= allowed && f64::from(there as u32) <= allowed, || {
-        format!("{here} gaps in the ear and {there} at the peer in {seconds} s, more than {allowed}")
-    })
 }
 
 /// Nothing happens for two minutes (an hour with OFFHOOK_HIL_LONG): the card is left alone.

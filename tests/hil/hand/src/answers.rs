@@ -17,6 +17,8 @@ const LISTEN_BACK: i64 = 1000 * MS;
 const FAINT: f64 = -50.0;
 /// Gaps shorter than this are not counted: they are waves, not gaps [samples].
 const SHORTEST_GAP: usize = card::RATE as usize / 50;
+/// So many gaps are told one by one: an answer is to stay a line that can be read.
+const MOST_GAPS: usize = 100;
 /// Finds a moment in what was heard [ns].
 type Look = dyn Fn(&Stretch) -> Option<i64>;
 
@@ -176,10 +178,12 @@ fn measure(hand: &Hand, request: &Request<'_>) -> Outcome<Value> {
         .collect();
     let gaps = signal::gaps(samples, request.real("gap", -50.0, -90.0..=0.0)?, SHORTEST_GAP);
     let longest = gaps.iter().map(|gap| gap.1).max().unwrap_or(0);
+    let places: Vec<(i64, f64)> =
+        gaps.iter().take(MOST_GAPS).filter_map(|gap| Some((stretch.time_of(gap.0)?, as_samples_ms(gap.1)))).collect();
     let end = hand.ear.until().unwrap_or(from).min(until);
     let mut answer = json!({
         "from": stretch.time_of(0).unwrap_or(from), "until": end, "db": tenth(signal::level(samples)), "tones": found,
-        "strongest_hz": signal::strongest(samples, card::RATE), "gap_ms": as_samples_ms(longest), "gaps": gaps.len(),
+        "strongest_hz": signal::strongest(samples, card::RATE), "gap_ms": as_samples_ms(longest), "gaps": gaps.len(), "gaps_at": places,
         "missing": stretch.missing, "uncertain_ms": as_ms(hand.ear.uncertain()),
     });
     if request.number("frames", 0, 0..=1)? == 1 {

@@ -8,6 +8,8 @@ use alsa::{Direction, PCM, ValueOr};
 pub(crate) const RATE: u32 = 16_000;
 /// Samples per piece: 10 ms.
 pub(crate) const PERIOD: usize = 160;
+/// Real-time priority of whoever moves sound.
+pub(crate) const SOUND: i32 = 1;
 
 /// Opens and prepares `name` with a buffer of so many pieces.
 ///
@@ -59,10 +61,11 @@ pub(crate) fn recover(pcm: &PCM) -> bool {
 }
 
 /// This thread is served before all that are not in a hurry: a tone with a hole is no tone, and a hole that the hand made
-/// says nothing of the phone. Below the phone's own sound; without the right to it, as good as the machine has time.
+/// says nothing of the phone. At [`SOUND`] it stays below the phone's own sound; without the right to it, it is as good as the
+/// machine has time.
 #[allow(unsafe_code)]
-pub(crate) fn in_a_hurry() {
-    let parameters = libc::sched_param { sched_priority: 1 };
+pub(crate) fn in_a_hurry(priority: i32) {
+    let parameters = libc::sched_param { sched_priority: priority };
     // SAFETY: plain system call on this thread with a valid, initialised argument.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
 }

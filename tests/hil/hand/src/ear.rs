@@ -47,7 +47,7 @@ impl Ear {
         let listener = Arc::clone(&ear);
         if let Some(name) = pcm {
             std::thread::spawn(move || {
-                card::in_a_hurry();
+                card::in_a_hurry(card::SOUND);
                 loop {
                     let why = match card::open(&name, Direction::Capture, PERIODS) {
                         Ok(pcm) => listener.listen(&pcm).unwrap_or_else(|error| format!("{name}: {error}")),

@@ -6,6 +6,7 @@ use crate::contacts::{self, Done, Fingers, Wires};
 use crate::ear::Ear;
 use crate::eye::Eye;
 use crate::freeze::Frozen;
+use crate::hold_up::HoldUps;
 use crate::keypad::{self, Keypad};
 use crate::lines::Lines;
 use crate::mouth::{Mouth, Sound};
@@ -36,6 +37,7 @@ const REQUESTS: &[&str] = &[
     "ear-wait sound [db=-50] [from=] [within=10000]",
     "ear-wait silence [db=-50] [for=200] [from=] [within=10000]",
     "save <file> [from=] [until=]",
+    "held [from=] [until=]",
     "latency hook lift|cradle sound [db=-50] [within=2000]",
     "latency hook lift|cradle lamp <lamp> | key <name> lamp <lamp> [within=2000]",
     "process <name> [kill] [signal=<n>]",
@@ -60,6 +62,7 @@ pub(crate) struct Hand {
     pub(crate) fingers: Fingers,
     pub(crate) eye: Arc<Eye>,
     pub(crate) ear: Arc<Ear>,
+    hold_ups: Arc<HoldUps>,
     mouth: Mouth,
     keypad: Keypad,
     frozen: Frozen,
@@ -89,7 +92,18 @@ impl Hand {
         let sound = wiring.sound.clone();
         let ear = Ear::start(sound.as_ref().map(|sound| sound.ear.clone()));
         let mouth = Mouth::start(sound.map(|sound| sound.mouth));
-        Ok(Self { wiring, fingers, eye, ear, mouth, keypad: Keypad::default(), frozen: Frozen::default(), sim })
+        let hold_ups = HoldUps::start();
+        Ok(Self {
+            wiring,
+            fingers,
+            eye,
+            ear,
+            hold_ups,
+            mouth,
+            keypad: Keypad::default(),
+            frozen: Frozen::default(),
+            sim,
+        })
     }
 
     /// Does what a line asks for.
@@ -135,6 +149,12 @@ impl Hand {
             ["ear" | "ear-wait" | "save", ..] => answers::ear(self, &request),
             ["latency", ..] => answers::latency(self, &request),
             ["tone", what] => self.tone(&request, what),
+            ["held"] => {
+                request.only(&["from", "until"])?;
+                let until = request.time("until")?.unwrap_or_else(clock::monotonic);
+                let from = request.time("from")?.unwrap_or(until - 60_000 * MS);
+                Ok(json!({"held": self.hold_ups.within(from, until)}))
+            }
             ["process" | "process-wait" | "thread" | "disks" | "device" | "reboot", ..] => self.board(&request),
             ["wait", ms] => {
                 request.only(&[])?;

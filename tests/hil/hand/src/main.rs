@@ -13,6 +13,7 @@ mod eye;
 mod freeze;
 mod hand;
 mod heard;
+mod hold_up;
 mod keypad;
 mod lines;
 mod mouth;

@@ -49,7 +49,7 @@ impl Mouth {
 }
 
 fn speak(name: Option<&str>, orders: &Receiver<(Sound, Sender<Answer>)>) {
-    card::in_a_hurry();
+    card::in_a_hurry(card::SOUND);
     let Ok(mut order) = orders.recv() else { return };
     loop {
         let opened = name
