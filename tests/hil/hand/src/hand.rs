@@ -91,8 +91,8 @@ impl Hand {
         fingers.let_go(&wiring)?;
         let sound = wiring.sound.clone();
         let ear = Ear::start(sound.as_ref().map(|sound| sound.ear.clone()));
-        let mouth = Mouth::start(sound.map(|sound| sound.mouth));
         let hold_ups = HoldUps::start();
+        let mouth = Mouth::start(sound.map(|sound| sound.mouth), Arc::clone(&hold_ups));
         Ok(Self {
             wiring,
             fingers,

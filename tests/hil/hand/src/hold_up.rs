@@ -15,7 +15,8 @@ const REMEMBERED: i64 = 60_000 * MS;
 /// Real-time priority: above the telephone's sound (30), below the kernel's own threads (50).
 const PRIORITY: i32 = 40;
 
-/// Hold-ups of the last minute: from when the thread should have run until it ran [ns].
+/// Hold-ups of the last minute: from when the thread should have run until it ran [ns]. A mouth that ran dry is one as well:
+/// the telephone heard silence until the sound went on.
 #[derive(Debug, Default)]
 pub(crate) struct HoldUps(Mutex<VecDeque<(i64, i64)>>);
 
@@ -41,12 +42,16 @@ impl HoldUps {
 
     /// The thread was to wake at `due` and woke at `now`.
     fn woke(&self, due: i64, now: i64) {
-        if now - due < NOTABLE {
-            return;
+        if now - due >= NOTABLE {
+            self.add(due, now);
         }
+    }
+
+    /// Another of the hand's threads was not served, or made up for it, from `from` until `until` [ns].
+    pub(crate) fn add(&self, from: i64, until: i64) {
         let mut all = self.lock();
-        all.push_back((due, now));
-        while all.front().is_some_and(|oldest| now - oldest.1 > REMEMBERED) {
+        all.push_back((from, until));
+        while all.front().is_some_and(|oldest| until - oldest.1 > REMEMBERED) {
             all.pop_front();
         }
     }

@@ -1,16 +1,20 @@
 //! Speaks into the telephone's microphone: tones, from a known moment on.
 
 use crate::card::{self, PERIOD, RATE};
-use crate::clock;
+use crate::clock::{self, MS};
+use crate::hold_up::HoldUps;
 use crate::request::Outcome;
 use crate::signal;
 use alsa::pcm::IO;
 use alsa::{Direction, PCM};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// Pieces in the card's buffer: a tone begins at most so many times 10 ms after it was asked for.
 const PERIODS: usize = 24;
+/// Silence at the beginning, and after it ran dry [ns].
+const SILENCE: i64 = PERIODS as i64 / 2 * 10 * MS;
 /// After so many silent pieces the card is closed.
 const QUIET: u32 = 300;
 const AGAIN: Duration = Duration::from_millis(100);
@@ -34,9 +38,10 @@ type Answer = Outcome<i64>;
 pub(crate) struct Mouth(Sender<(Sound, Sender<Answer>)>);
 
 impl Mouth {
-    pub(crate) fn start(pcm: Option<String>) -> Self {
+    /// Speaks at this PCM; times at which it had nothing to say although it should have go into `hold_ups`.
+    pub(crate) fn start(pcm: Option<String>, hold_ups: Arc<HoldUps>) -> Self {
         let (orders, wanted) = channel();
-        std::thread::spawn(move || speak(pcm.as_deref(), &wanted));
+        std::thread::spawn(move || speak(pcm.as_deref(), &wanted, &hold_ups));
         Self(orders)
     }
 
@@ -48,7 +53,7 @@ impl Mouth {
     }
 }
 
-fn speak(name: Option<&str>, orders: &Receiver<(Sound, Sender<Answer>)>) {
+fn speak(name: Option<&str>, orders: &Receiver<(Sound, Sender<Answer>)>, hold_ups: &HoldUps) {
     card::in_a_hurry(card::SOUND);
     let Ok(mut order) = orders.recv() else { return };
     loop {
@@ -56,7 +61,7 @@ fn speak(name: Option<&str>, orders: &Receiver<(Sound, Sender<Answer>)>) {
             .ok_or_else(|| "no [sound] in the wiring file".to_owned())
             .and_then(|name| card::open(name, Direction::Playback, PERIODS));
         match opened {
-            Ok(pcm) => match play(&pcm, order, orders) {
+            Ok(pcm) => match play(&pcm, order, orders, hold_ups) {
                 // The card has gone in the middle of it: on with the same sound when it is back.
                 Some(rest) => order = (rest, channel().0),
                 None => match orders.recv() {
@@ -77,7 +82,12 @@ fn speak(name: Option<&str>, orders: &Receiver<(Sound, Sender<Answer>)>) {
 }
 
 /// Until there was silence for a while (`None`) or the card is gone (what was to be played).
-fn play(pcm: &PCM, first: (Sound, Sender<Answer>), orders: &Receiver<(Sound, Sender<Answer>)>) -> Option<Sound> {
+fn play(
+    pcm: &PCM,
+    first: (Sound, Sender<Answer>),
+    orders: &Receiver<(Sound, Sender<Answer>)>,
+    hold_ups: &HoldUps,
+) -> Option<Sound> {
     let (mut sound, answer) = first;
     let mut pending = Some(answer);
     let (mut phase, mut quiet) = (0_u64, 0);
@@ -97,7 +107,7 @@ fn play(pcm: &PCM, first: (Sound, Sender<Answer>), orders: &Receiver<(Sound, Sen
             return None;
         }
         fill(&mut buffer, &mut sound, &mut phase);
-        let Ok(at) = write(pcm, &io, &buffer) else { return Some(sound) };
+        let Ok(at) = write(pcm, &io, &buffer, hold_ups) else { return Some(sound) };
         if let Some(answer) = pending.take() {
             let _ = answer.send(Ok(at));
         }
@@ -112,7 +122,7 @@ fn start(pcm: &PCM, io: &IO<'_, i16>) -> alsa::Result<()> {
 }
 
 /// Writes a piece; when its first sample will be played [ns].
-fn write(pcm: &PCM, io: &IO<'_, i16>, piece: &[i16]) -> alsa::Result<i64> {
+fn write(pcm: &PCM, io: &IO<'_, i16>, piece: &[i16], hold_ups: &HoldUps) -> alsa::Result<i64> {
     let mut at = None;
     let mut from = 0;
     while let Some(rest) = piece.get(from..).filter(|rest| !rest.is_empty()) {
@@ -126,7 +136,9 @@ fn write(pcm: &PCM, io: &IO<'_, i16>, piece: &[i16]) -> alsa::Result<i64> {
             Err(error) if error.errno() == libc::EAGAIN => {}
             // It ran dry: this hand was held up.
             Err(error) if error.errno() == libc::EPIPE && card::recover(pcm) => {
+                let dry = clock::monotonic();
                 start(pcm, io)?;
+                hold_ups.add(dry, dry + SILENCE);
                 at = None;
             }
             Err(error) => return Err(error),
