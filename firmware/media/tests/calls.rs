@@ -154,6 +154,27 @@ fn a_burst_after_a_stall_does_not_leave_its_delay_behind() {
     assert!(call.statistics(1).buffer_ms <= 40.0, "{}", call.statistics(1).buffer_ms);
 }
 
+/// A phone without real-time priority on a busy machine: its media thread is held up again and again.
+#[test]
+fn a_listener_that_is_held_up_hears_no_long_silence() {
+    for codec in [CodecKind::Pcmu, CodecKind::G722, CodecKind::Opus] {
+        let network = Network { delay: Duration::from_millis(2), ..Network::default() };
+        let mut call = Call::new(codec, [16_000, 16_000], network);
+        call.run(Duration::from_secs(30));
+        call.run_held_up(Duration::from_secs(20), [10, 50], [10, 100]);
+        let statistics = call.statistics(1);
+        let heard = call.tail(1, Duration::from_secs(20));
+        let (mut silent, mut longest, mut gaps) = (0, 0, 0);
+        for sample in heard {
+            silent = if sample.unsigned_abs() < 100 { silent + 1 } else { 0 };
+            longest = longest.max(silent);
+            gaps += usize::from(silent == 16 * 20);
+        }
+        println!("{codec:?}: longest {} ms, {gaps} gaps, {statistics:?}", longest / 16);
+        assert!(longest <= 16 * 40, "{codec:?}: {} ms of silence; {statistics:?}", longest / 16);
+    }
+}
+
 #[test]
 fn clocks_200_ppm_apart_neither_grow_nor_starve_the_buffer_in_ten_minutes() {
     for drift in [-200i64, 200] {

@@ -1,6 +1,6 @@
 //! Calls that last, and every gap in their sound: where it was, and whose it was. A machine that stands still takes the sound of
 //! its emulated board with it; the hand in the board and the rig beside it both notice when that happens, and a gap at another
-//! moment is the telephone's.
+//! moment is the telephone's. On a machine that is disturbed all the time this finds nothing; how much it was is told.
 
 use super::office::{Office, SONG, WHISTLE, figure};
 use super::quiet::is_long;
@@ -110,12 +110,14 @@ fn sound_without_gaps(case: &Case, kind: Kind) -> Outcome {
         let heard = office.hand.ask(&format!("ear from={from} until={until} hz={SONG}"))?;
         let there = bob.gaps(first)?;
         // Both clocks count the same time; the rig's is moved to where the board's is.
-        let mut held: Vec<(i64, i64)> =
-            hold_ups.since(clock).into_iter().map(|held| (held.0 - clock + from, held.1 - clock + from)).collect();
+        let [mut held, stolen] = hold_ups
+            .since(clock)
+            .map(|times| times.iter().map(|t| (t.0 - clock + from, t.1 - clock + from)).collect::<Vec<_>>());
         let answer = office.hand.ask(&format!("held from={} until={until}", from - LATE))?;
         held.extend(pairs(&answer["held"]).map(|pair| (pair.0, pair.1 as i64)));
         still.0 += held.len();
         still.1 = held.iter().map(|held| (held.1 - held.0) as f64 / MS as f64).fold(still.1, f64::max);
+        held.extend(stolen);
         let tell = |who: &str, at: i64, ms: f64, explained: bool| {
             let when = piece as f64 * PIECE as f64 + (at - from) as f64 / 1e9;
             let why = if explained { "the machine stood still" } else { "nothing stood still" };
@@ -152,8 +154,11 @@ fn sound_without_gaps(case: &Case, kind: Kind) -> Outcome {
     figure(
         kind,
         &format!(
-            "the machine stood still {} times (longest {:.0} ms), interruptions of the phone's sound card: {card}, samples that the hand missed: {missed:.0}",
-            still.0, still.1
+            "the machine stood still {} times (longest {:.0} ms) and others had {:.1} % of its time; interruptions of the phone's \
+             sound card: {card}, samples that the hand missed: {missed:.0}",
+            still.0,
+            still.1,
+            hold_ups.stolen() * 100.0
         ),
     );
     // One in the first minutes and one in ten more: a machine is held up in ways that neither hand nor rig can see.

@@ -192,6 +192,37 @@ impl Call {
         self.now = end;
     }
 
+    /// As `run`, but the second side's thread is not served for `held`, then is for `served` (both random from a range [ms]),
+    /// and so on: what came meanwhile is received when it wakes, and periods are made up for one by one.
+    pub fn run_held_up(&mut self, time: Duration, held: [u64; 2], served: [u64; 2]) {
+        let end = self.now + time;
+        let mut until = self.now;
+        while until < end {
+            let mut between = |range: [u64; 2]| {
+                let ms = range[0] as f64 + self.chance.share() * (range[1] - range[0]) as f64;
+                Duration::from_secs_f64(ms / 1000.0)
+            };
+            let asleep = until + between(held);
+            let next = asleep + between(served);
+            // The other side goes on all the time.
+            while self.sides[0].due < asleep {
+                self.now = self.sides[0].due;
+                self.deliver(0, self.now);
+                self.beat(0);
+            }
+            self.now = asleep;
+            for packet in self.sides[1].inbox.iter_mut().filter(|packet| packet.at < asleep) {
+                packet.at = asleep;
+            }
+            while self.sides[1].due <= asleep {
+                self.deliver(1, asleep);
+                self.beat(1);
+            }
+            self.run(next - asleep);
+            until = next;
+        }
+    }
+
     fn deliver(&mut self, n: usize, until: Instant) {
         let from = address(self.sides[1 - n].port);
         let side = &mut self.sides[n];
