@@ -74,7 +74,7 @@ fn flutter(office: &mut Office, kind: Kind) -> Outcome {
         let now = office.hand.clock()?;
         office.hand.hear_silence(now, 10)?;
         // A hand on a busy host stands still itself; what it then did was a lift.
-        if !answer["widest_us"].as_i64().is_some_and(|widest| widest < 18_000) {
+        if answer["widest_us"].as_i64().is_none_or(|widest| widest >= 18_000) {
             continue;
         }
         if ear["db"].as_f64().unwrap_or(0.0) < -60.0 {
