@@ -123,7 +123,7 @@ impl Board {
             Kind::Uml => uml::command(&folder, &disk),
             Kind::QemuVirt | Kind::Metal => qemu::command(&kind.image(), &disk),
         };
-        self.machine = Some(Machine::on(case, &self.name, Box::new(start)));
+        self.machine = Some(Machine::on(case, &self.name, kind == Kind::Uml, Box::new(start)));
         Ok(())
     }
 

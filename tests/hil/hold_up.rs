@@ -102,6 +102,18 @@ impl HoldUps {
     pub(crate) fn stolen(&self) -> f64 {
         Ticks::now().stolen_since(self.first)
     }
+
+    /// For whoever reads a failure: was it the machine?
+    pub(crate) fn summary(&self) -> String {
+        let [held, _] = self.since(0);
+        let longest = held.iter().map(|held| held.1 - held.0).max().unwrap_or_default();
+        format!(
+            "this machine stood still {} times meanwhile (longest {} ms) and others had {:.1} % of its time",
+            held.len(),
+            longest / 1_000_000,
+            self.stolen() * 100.0
+        )
+    }
 }
 
 fn lock(seen: &Seen) -> MutexGuard<'_, Times> {
@@ -115,6 +127,14 @@ fn nanoseconds(time: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_summary_tells_what_was_seen() {
+        let hold_ups = HoldUps::start();
+        lock(&hold_ups.seen).held.extend([(0, 20_000_000), (50_000_000, 120_000_000)]);
+        let summary = hold_ups.summary();
+        assert!(summary.contains("longest 70 ms") && summary.ends_with(" % of its time"), "{summary}");
+    }
 
     #[test]
     fn stolen_time_is_the_eighth_number() {

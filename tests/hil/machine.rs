@@ -3,6 +3,7 @@
 
 use crate::case::{Case, Outcome};
 use crate::process::{self, Process};
+use crate::processor::Processor;
 use rustix::process::{Pid, setpriority_process};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -32,11 +33,13 @@ struct State {
 }
 
 impl Machine {
-    /// Switches it on. Standard output is the serial line and goes to `<name>.out`.
-    pub(crate) fn on(case: &Case, name: &str, mut start: Box<Start>) -> Self {
+    /// Switches it on. Standard output is the serial line and goes to `<name>.out`. `on_one` gives it a processor of its own.
+    pub(crate) fn on(case: &Case, name: &str, on_one: bool, mut start: Box<Start>) -> Self {
         let state = Arc::new(Mutex::new(State { powered: true, ..State::default() }));
         let (case, name, shared) = (case.clone(), name.to_owned(), Arc::clone(&state));
         let thread = std::thread::spawn(move || {
+            // Where that is not to be had the board is slower, and no less a board.
+            let _processor = on_one.then(Processor::take);
             while lock(&shared).powered {
                 if let Err(trouble) = run(&case, &name, &mut *start, &shared) {
                     let mut state = lock(&shared);

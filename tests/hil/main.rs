@@ -55,12 +55,14 @@ mod mdns;
 mod metal;
 mod network;
 mod ntp;
+mod processor;
 mod qemu;
 mod side_by_side;
 mod uml;
 
 use boards::Kind;
 use case::{Case, Outcome, Tool, Verdict};
+use hold_up::HoldUps;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -136,7 +138,9 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     reaper::start();
-    let (together, alone): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| !run.entry.alone);
+    let (mut together, alone): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| !run.entry.alone);
+    // The longest first, so that none is left over when the others are done.
+    together.sort_by_key(|run| std::cmp::Reverse(run.entry.limit));
     let (count, trouble) = (Mutex::new([0_usize; 3]), Mutex::new(Vec::new()));
     for (runs, workers) in [(together, WORKERS), (alone, 1)] {
         let queue = Mutex::new(runs.into_iter());
@@ -249,7 +253,7 @@ const SKIPPED: usize = 2;
 /// Runs one case and says how it went.
 fn report(run: &Run) -> usize {
     let (entry, kind, name) = (run.entry, run.kind, &run.name);
-    let begin = Instant::now();
+    let (begin, hold_ups) = (Instant::now(), HoldUps::start());
     let image = kind.image().join("disk.img");
     let verdict = if kind == Kind::Metal || image.is_file() {
         let limit = if kind == Kind::QemuVirt { entry.limit * 3 } else { entry.limit };
@@ -265,7 +269,8 @@ fn report(run: &Run) -> usize {
             PASSED
         }
         Verdict::Failed(why, folder) => {
-            say(&format!("FAILED {name}: {why}\n  after {seconds:.1} s; logs: {}", folder.display()));
+            let (logs, machine) = (folder.display(), hold_ups.summary());
+            say(&format!("FAILED {name}: {why}\n  after {seconds:.1} s; {machine}; logs: {logs}"));
             FAILED
         }
         Verdict::Skipped(why) => {
