@@ -121,10 +121,12 @@ impl Resampler {
     }
 }
 
-/// Eight partial sums, so that the compiler can use vector units without being allowed to reorder.
+/// Eight partial sums, so that the compiler can use vector units without being allowed to reorder. Arrays and not slices: it does so
+/// only where it knows the length, and of slices that depends on what else is compiled beside them.
 fn dot(samples: &[f32], coefficients: &[f32]) -> i16 {
     let mut sums = [0.0f32; 8];
-    for (samples, coefficients) in samples.chunks_exact(8).zip(coefficients.chunks_exact(8)) {
+    let ((samples, _), (coefficients, _)) = (samples.as_chunks::<8>(), coefficients.as_chunks::<8>());
+    for (samples, coefficients) in samples.iter().zip(coefficients) {
         for ((sum, sample), coefficient) in sums.iter_mut().zip(samples).zip(coefficients) {
             *sum += sample * coefficient;
         }

@@ -133,8 +133,10 @@ fn one(table: &[f32], window: &[f32], fraction: u64) -> i16 {
     let (here, next) = pair.split_at(taps);
     let share = (fraction & ((1 << BELOW_PHASE) - 1)) as f32 / (1_u64 << BELOW_PHASE) as f32;
     let (mut sums, mut slopes) = ([0.0_f32; 8], [0.0_f32; 8]);
-    // Eight sums side by side, so that the compiler can use vector units without being allowed to reorder.
-    for ((samples, here), next) in window.chunks_exact(8).zip(here.chunks_exact(8)).zip(next.chunks_exact(8)) {
+    // Eight sums side by side, so that the compiler can use vector units without being allowed to reorder; of arrays, because it
+    // does so for sure only where it knows the length.
+    let ((window, _), (here, _), (next, _)) = (window.as_chunks::<8>(), here.as_chunks::<8>(), next.as_chunks::<8>());
+    for ((samples, here), next) in window.iter().zip(here).zip(next) {
         for lane in 0..8 {
             sums[lane] += samples[lane] * here[lane];
             slopes[lane] += samples[lane] * next[lane];
