@@ -1,9 +1,9 @@
 //! What the phone costs: memory, size on disk, processor time.
 
 use crate::case::{self, Case, Outcome, skip};
-use crate::peer::Peer;
+use crate::peer::{Codec, Peer};
 use crate::reference::{Baresip, Tuning};
-use crate::rtp::Voice;
+use crate::rtp::{Packet, Voice};
 use crate::subject::{Sound, Subject};
 use crate::table::{Row, report, round};
 use crate::virtual_card::VirtualCard;
@@ -156,12 +156,12 @@ pub(crate) fn processor(case: &Case) -> Outcome {
 /// Without any sound server: both speak from a file and listen into nothing.
 pub(crate) fn processor_on_a_file(case: &Case) -> Outcome {
     let input = case.path("speech.wav");
-    write_noise(&input, 8_000)?;
+    write_noise(&input, 8_000, 1)?;
     let mut subject = Subject::start(case, "cpu-file", Sound::From(&input))?;
     wait::pass(500);
     let ours = of_offhook(&mut subject, None)?;
     drop(subject);
-    let baresip = Baresip::on_a_file(case, "cpu-file-theirs", &input)?;
+    let baresip = Baresip::on_a_file(case, "cpu-file-theirs", &input, &[])?;
     let theirs = of_baresip(&baresip, None)?;
     report(Row::besides("CPU of the phone in a G.711 call, sound from a file", &ours.described()));
     report(Row::besides("CPU of baresip as shipped, the same call", &theirs.described()));
@@ -169,16 +169,18 @@ pub(crate) fn processor_on_a_file(case: &Case) -> Outcome {
     Ok(())
 }
 
-/// A minute of sound that is never the same, at this rate [Hz].
-pub(crate) fn write_noise(path: &Path, sample_rate: u32) -> Outcome {
+/// A minute of sound that is never the same, at this rate [Hz], on so many channels alike.
+pub(crate) fn write_noise(path: &Path, sample_rate: u32, channels: u16) -> Outcome {
     let text = |error: hound::Error| format!("{}: {error}", path.display());
     let sample_format = hound::SampleFormat::Int;
-    let spec = hound::WavSpec { channels: 1, sample_rate, bits_per_sample: 16, sample_format };
+    let spec = hound::WavSpec { channels, sample_rate, bits_per_sample: 16, sample_format };
     let mut file = hound::WavWriter::create(path, spec).map_err(text)?;
     let mut seed = 1_u32;
     for _ in 0..60 * spec.sample_rate {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        file.write_sample((seed >> 16) as i16 / 8).map_err(text)?;
+        for _ in 0..channels {
+            file.write_sample((seed >> 16) as i16 / 8).map_err(text)?;
+        }
     }
     file.finalize().map_err(text)
 }
@@ -188,7 +190,7 @@ fn of_offhook(subject: &mut Subject, server: Option<u32>) -> Outcome<Use> {
     let voice = Voice::start(&subject.peer.rtp, dialog.media)?;
     wait::pass(1000);
     let used = over(CALL, subject.phone.process.id(), server, || voice.burst(0))?;
-    still_talks(&voice)?;
+    still_talks(&voice, Codec::Pcmu)?;
     drop(voice);
     subject.end(&mut dialog)?;
     Ok(used)
@@ -200,15 +202,16 @@ fn of_baresip(baresip: &Baresip, server: Option<u32>) -> Outcome<Use> {
     let voice = Voice::start(&peer.rtp, dialog.media)?;
     wait::pass(1000);
     let used = over(CALL, baresip.process.id(), server, || voice.burst(0))?;
-    still_talks(&voice)?;
+    still_talks(&voice, Codec::Pcmu)?;
     drop(voice);
     peer.bye(&mut dialog)?;
     Ok(used)
 }
 
 /// Who sends nothing is cheap.
-pub(crate) fn still_talks(voice: &Voice) -> Outcome {
-    let packets = voice.heard.try_iter().filter(|packet| packet.payload_type == 0).count() as f64;
+pub(crate) fn still_talks(voice: &Voice, codec: Codec) -> Outcome {
+    let sound = |packet: &Packet| packet.payload_type == codec.payload_type();
+    let packets = voice.heard.try_iter().filter(sound).count() as f64;
     let expected = CALL.as_secs_f64() * 50.0;
     wait::ensure(packets > expected * 0.95, || format!("only {packets} packets of sound came, not {expected}"))
 }

@@ -5,9 +5,48 @@ use offhook_sip::{Body, Headers, Message, Method, NameAddr, Request, Response, U
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+/// What the peer offers, besides telephone-events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Codec {
+    #[default]
+    Pcmu,
+    G722,
+    Opus,
+}
+
+impl Codec {
+    pub(crate) const ALL: [Self; 3] = [Self::Pcmu, Self::G722, Self::Opus];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pcmu => "G.711",
+            Self::G722 => "G.722",
+            Self::Opus => "Opus",
+        }
+    }
+
+    pub(crate) fn payload_type(self) -> u8 {
+        match self {
+            Self::Pcmu => 0,
+            Self::G722 => 9,
+            Self::Opus => 96,
+        }
+    }
+
+    /// Encoding name, clock rate and channels (RFC 3551 section 6, RFC 7587 section 7).
+    fn rtpmap(self) -> &'static str {
+        match self {
+            Self::Pcmu => "PCMU/8000",
+            Self::G722 => "G722/8000",
+            Self::Opus => "opus/48000/2",
+        }
+    }
+}
+
 /// One UDP socket for SIP and one for RTP.
 #[derive(Debug)]
 pub(crate) struct Peer {
+    pub(crate) codec: Codec,
     pub(crate) sip: UdpSocket,
     pub(crate) rtp: UdpSocket,
     calls: u32,
@@ -31,7 +70,7 @@ impl Peer {
         let sip = UdpSocket::bind("127.0.0.1:0")?;
         let rtp = UdpSocket::bind("127.0.0.1:0")?;
         sip.set_read_timeout(Some(Duration::from_secs(5)))?;
-        Ok(Self { sip, rtp, calls: 0 })
+        Ok(Self { codec: Codec::default(), sip, rtp, calls: 0 })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -79,12 +118,13 @@ impl Peer {
         let _ = self.sip.send_to(&response.to_bytes(), to);
     }
 
-    /// PCMU and telephone-events.
+    /// Its codec and telephone-events.
     fn sdp(&self) -> Vec<u8> {
         let port = self.rtp.local_addr().map_or(0, |address| address.port());
+        let (payload_type, rtpmap) = (self.codec.payload_type(), self.codec.rtpmap());
         format!(
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\n\
+             m=audio {port} RTP/AVP {payload_type} 101\r\na=rtpmap:{payload_type} {rtpmap}\r\n\
              a=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n"
         )
         .into_bytes()

@@ -44,15 +44,16 @@ impl Baresip {
         Self::with_settings(case, name, &settings, &card.environment())
     }
 
-    /// It speaks from a file (at 8 kHz, as its codec) and listens into nothing.
-    pub(crate) fn on_a_file(case: &Case, name: &str, input: &Path) -> Outcome<Self> {
+    /// It speaks from a file (at its codec's rate) and listens into nothing. `modules`: codecs that it does not load as shipped.
+    pub(crate) fn on_a_file(case: &Case, name: &str, input: &Path, modules: &[&str]) -> Outcome<Self> {
         let source = format!("aufile,{}", input.display());
-        let settings = [
+        let mut settings = vec![
             ("audio_player", "aubridge,sink"),
             ("audio_source", &source),
             ("module", "aufile.so"),
             ("module", "aubridge.so"),
         ];
+        settings.extend(modules.iter().map(|module| ("module", *module)));
         Self::with_settings(case, name, &settings, &[])
     }
 

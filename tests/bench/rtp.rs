@@ -1,5 +1,5 @@
-//! RTP in real time: PCMU every 20 ms with bursts of a tone where they are asked for, and everything that comes back with
-//! the time it came.
+//! RTP in real time: PCMU every 20 ms with bursts of a tone where they are asked for, or what came sent back; and everything
+//! that comes with the time it came.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -14,6 +14,8 @@ const PACKET: Duration = Duration::from_millis(20);
 pub(crate) const SAMPLES: usize = 160;
 /// Sampling rate of G.711 [Hz].
 pub(crate) const RATE: f64 = 8000.0;
+/// Of everything that is sent here.
+const SSRC: u32 = 0x0ff0_0c00;
 /// Length of a burst [samples].
 const BURST: usize = 240;
 /// One period of a full 1 kHz tone in µ-law (the digital milliwatt of G.711).
@@ -63,6 +65,18 @@ impl Voice {
         let stopped = Arc::clone(&stop);
         let receiver = std::thread::spawn(move || listen(&into, &came, &stopped));
         Ok(Self { stop, orders, sent, heard, threads: vec![sender, receiver] })
+    }
+
+    /// As `start`, but what comes goes back at once, from another source: sound in whatever codec the phone speaks.
+    pub(crate) fn echo(socket: &UdpSocket, remote: SocketAddr) -> Result<Self, String> {
+        let text = |error: std::io::Error| format!("RTP socket: {error}");
+        let stop = Arc::new(AtomicBool::new(false));
+        let (orders, (_, sent), (came, heard)) = (channel().0, channel(), channel());
+        let socket = socket.try_clone().map_err(text)?;
+        socket.set_read_timeout(Some(Duration::from_millis(100))).map_err(text)?;
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || send_back(&socket, remote, &came, &stopped));
+        Ok(Self { stop, orders, sent, heard, threads: vec![thread] })
     }
 
     /// A burst that begins at this sample of the next packet.
@@ -126,7 +140,7 @@ fn speak(socket: &UdpSocket, remote: SocketAddr, orders: &Receiver<usize>, began
         packet[1] = marker;
         packet[2..4].copy_from_slice(&sequence.to_be_bytes());
         packet[4..8].copy_from_slice(&timestamp.to_be_bytes());
-        packet[8..12].copy_from_slice(&0x0ff0_0c00u32.to_be_bytes());
+        packet[8..12].copy_from_slice(&SSRC.to_be_bytes());
         let order = if left == 0 { orders.try_recv().ok() } else { None };
         let from = order.unwrap_or(0);
         if order.is_some() {
@@ -160,6 +174,26 @@ fn listen(socket: &UdpSocket, came: &Sender<Packet>, stop: &AtomicBool) {
         let Ok(n) = socket.recv(&mut buffer) else { continue };
         let at = Instant::now();
         if let Some((payload_type, payload)) = parse(&buffer[..n])
+            && came.send(Packet { at, payload_type, payload: payload.to_vec() }).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn send_back(socket: &UdpSocket, remote: SocketAddr, came: &Sender<Packet>, stop: &AtomicBool) {
+    punctual();
+    let mut buffer = [0; 2048];
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(n) = socket.recv(&mut buffer) else { continue };
+        let at = Instant::now();
+        let Some(packet) = buffer.get_mut(..n) else { continue };
+        // A phone that hears its own SSRC has met itself (RFC 3550 section 8.2).
+        if let Some(ssrc) = packet.get_mut(8..12) {
+            ssrc.copy_from_slice(&SSRC.to_be_bytes());
+        }
+        let _ = socket.send_to(packet, remote);
+        if let Some((payload_type, payload)) = parse(packet)
             && came.send(Packet { at, payload_type, payload: payload.to_vec() }).is_err()
         {
             return;
