@@ -151,7 +151,7 @@ fn main() -> ExitCode {
                 scope.spawn(|| {
                     loop {
                         let Some(run) = queue.lock().unwrap().next() else { return };
-                        let at = report(&run);
+                        let at = report(&run, "");
                         count.lock().unwrap()[at] += 1;
                         if at == FAILED {
                             trouble.lock().unwrap().push(run);
@@ -165,7 +165,7 @@ fn main() -> ExitCode {
     if options.again && trouble.len() <= AGAIN {
         for run in trouble {
             say(&format!("again, with nothing beside it: {}", run.name));
-            if report(&run) == PASSED {
+            if report(&run, "-again") == PASSED {
                 say(&format!("{} failed once and passed once: see what it said the first time", run.name));
                 (passed, failed) = (passed + 1, failed - 1);
             }
@@ -252,15 +252,15 @@ const PASSED: usize = 0;
 const FAILED: usize = 1;
 const SKIPPED: usize = 2;
 
-/// Runs one case and says how it went.
-fn report(run: &Run) -> usize {
+/// Runs one case and says how it went. Its folder's name ends in `suffix`: a second try finds nothing of the first.
+fn report(run: &Run, suffix: &str) -> usize {
     let (entry, kind, name) = (run.entry, run.kind, &run.name);
     let (begin, hold_ups) = (Instant::now(), HoldUps::start());
     let image = kind.image().join("disk.img");
     let verdict = if kind == Kind::Metal || image.is_file() {
         let limit = if kind == Kind::QemuVirt { entry.limit * 3 } else { entry.limit };
         let on_board = entry.run;
-        case::run(&name.replace('/', "-"), move |case| on_board(case, kind), entry.needs, limit)
+        case::run(&(name.replace('/', "-") + suffix), move |case| on_board(case, kind), entry.needs, limit)
     } else {
         Verdict::Skipped(format!("no {}; image/build {} makes it", image.display(), kind.name()))
     };
